@@ -1,0 +1,22 @@
+#include "plugins/element.h"
+
+namespace rill {
+namespace {
+
+GstFlowReturn Post(GstElement* element, GQuark domain, int code, const Error& error) {
+  gst_element_message_full(element, GST_MESSAGE_ERROR, domain, code,
+                           g_strdup(error.message.c_str()), nullptr, __FILE__, "Fail", __LINE__);
+  return GST_FLOW_ERROR;
+}
+
+}  // namespace
+
+GstFlowReturn Fail(GstElement* element, GstStreamError code, const Error& error) {
+  return Post(element, GST_STREAM_ERROR, code, error);
+}
+
+GstFlowReturn Fail(GstElement* element, GstResourceError code, const Error& error) {
+  return Post(element, GST_RESOURCE_ERROR, code, error);
+}
+
+}  // namespace rill

@@ -1,0 +1,46 @@
+// What every element needs: one private C++ object, errors on the bus, mapped buffers, tensor caps.
+//
+// GObject allocates zeroed bytes and runs no constructors, so an element's C++ members live in one
+// `Impl` behind a pointer, made in `_init` and deleted in `_finalize`. No exception leaves a
+// virtual method.
+#pragma once
+
+#include <gst/gst.h>
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include "operators/core/result.h"
+
+namespace rill {
+
+// Maps a buffer for as long as it lives.
+class MappedBuffer {
+ public:
+  MappedBuffer(GstBuffer* buffer, GstMapFlags flags) : buffer_(buffer) {
+    ok_ = gst_buffer_map(buffer, &map_, flags) == TRUE;
+  }
+  ~MappedBuffer() {
+    if (ok_) gst_buffer_unmap(buffer_, &map_);
+  }
+  MappedBuffer(const MappedBuffer&) = delete;
+  MappedBuffer& operator=(const MappedBuffer&) = delete;
+
+  explicit operator bool() const { return ok_; }
+  std::span<std::byte> bytes() const {
+    return {reinterpret_cast<std::byte*>(map_.data), ok_ ? map_.size : 0};
+  }
+
+ private:
+  GstBuffer* buffer_;
+  GstMapInfo map_{};
+  bool ok_ = false;
+};
+
+// Posts `error` as a STREAM error of the given kind on the bus and returns GST_FLOW_ERROR.
+GstFlowReturn Fail(GstElement* element, GstStreamError code, const Error& error);
+// The same as a RESOURCE error: files, sockets, models.
+GstFlowReturn Fail(GstElement* element, GstResourceError code, const Error& error);
+
+}  // namespace rill

@@ -1,0 +1,15 @@
+// The `rill` command: one file a sub-command, listed here.
+//
+// Exit codes: 0 done, 1 failed (one sentence on stderr), 2 used wrongly.
+#include <CLI/CLI.hpp>
+
+int main(int argc, char** argv) {
+  CLI::App app("Liquid-Foundation-Model networks on endless streams", "rill");
+  app.require_subcommand(1);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  return 0;
+}
