@@ -1,0 +1,79 @@
+// Residual block of the backbone, and the stack of them.
+//
+//   x <- x + operator(rms_norm(x))
+//   x <- x + swiglu(rms_norm(x))
+//
+// after the last block hidden = rms_norm(x).
+//
+// Source: Liquid AI's LFM2, whose text layers have this form.
+#pragma once
+
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "operators/attention.h"
+#include "operators/cfc.h"
+#include "operators/liquid_scan.h"
+#include "operators/norm.h"
+#include "operators/short_conv.h"
+#include "operators/swiglu.h"
+
+namespace rill {
+
+// Immutable after loading; any number of streams and threads may share one.
+class Backbone {
+ public:
+  struct Options {
+    CachePrecision cache = CachePrecision::kFloat16;
+  };
+
+  // Reads the layers of architecture `rill` (docs/model-format.md).
+  static Result<Backbone> Load(const Weights& weights, Options options);
+
+  size_t width() const { return width_; }
+  const StateLayout& layout() const { return layout_; }  // of one lane
+  const std::vector<std::string>& operators() const { return names_; }
+  size_t ScratchFloats(size_t rows) const;
+
+  // Frames that a lane can still take; INT64_MAX unless a layer attends to all of a declared
+  // context.
+  int64_t Room(Lane lane) const;
+
+  // Parallel form. `hidden` may be `frames.x`.
+  void Run(const Frames& frames, Scratch& scratch, View<float> hidden) const;
+
+  // Recurrent form: one frame of one lane. `hidden` may be `x`.
+  void Step(std::span<const float> x, float dt, Lane lane, Scratch& scratch,
+            std::span<float> hidden) const;
+
+ private:
+  using Mixer = std::variant<ShortConv, LiquidScan, Cfc, Attention>;
+  struct Block {
+    RmsNorm norm;
+    Mixer mixer;
+    RmsNorm mlp_norm;
+    Swiglu swiglu;
+  };
+
+  Backbone(size_t width, std::vector<Block> blocks, RmsNorm norm, StateLayout layout,
+           std::vector<std::string> names)
+      : width_(width),
+        blocks_(std::move(blocks)),
+        norm_(std::move(norm)),
+        layout_(layout),
+        names_(std::move(names)) {}
+
+  static Result<Mixer> LoadMixer(const Weights& weights, const std::string& kind,
+                                 const std::string& prefix, size_t width, float epsilon,
+                                 Options options, StateLayout& layout);
+
+  size_t width_;
+  std::vector<Block> blocks_;
+  RmsNorm norm_;
+  StateLayout layout_;
+  std::vector<std::string> names_;
+};
+
+}  // namespace rill

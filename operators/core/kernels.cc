@@ -1,0 +1,254 @@
+#include "operators/core/kernels.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+
+#include "operators/core/quant.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "operators/core/kernels.cc"
+#include <hwy/foreach_target.h>
+
+#include "operators/core/vector-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace rill::HWY_NAMESPACE {
+
+// Sixteen outputs as one, two, four or sixteen vectors.
+using PanelTag = hn::CappedTag<float, PackedMatrix::kPanel>;
+constexpr size_t kLanes = HWY_MIN(HWY_MAX_BYTES / sizeof(float), PackedMatrix::kPanel);
+constexpr size_t kVectors = PackedMatrix::kPanel / (HWY_TARGET == HWY_SCALAR ? 1 : kLanes);
+
+// kRows rows times kPanels panels: sums run over the inputs in order, one multiply-add each.
+template <size_t kRows, size_t kPanels>
+void Tile(const PackedMatrix& w, size_t first_panel, const float* HWY_RESTRICT x,
+          const float* HWY_RESTRICT bias, float* HWY_RESTRICT y) {
+  const PanelTag d;
+  const size_t lanes = hn::Lanes(d), inputs = w.inputs(), outputs = w.outputs();
+  hn::Vec<PanelTag> sums[kRows][kPanels * kVectors];
+  for (auto& row : sums)
+    for (auto& sum : row) sum = hn::Zero(d);
+  const float* panel = w.panel(first_panel);
+  const size_t stride = inputs * PackedMatrix::kPanel;
+  for (size_t k = 0; k < inputs; ++k) {
+    hn::Vec<PanelTag> weights[kPanels * kVectors];
+    for (size_t p = 0; p < kPanels; ++p)
+      for (size_t v = 0; v < kVectors; ++v)
+        weights[p * kVectors + v] =
+            hn::LoadU(d, panel + p * stride + k * PackedMatrix::kPanel + v * lanes);
+    for (size_t r = 0; r < kRows; ++r) {
+      const hn::Vec<PanelTag> value = hn::Set(d, x[r * inputs + k]);
+      for (size_t v = 0; v < kPanels * kVectors; ++v)
+        sums[r][v] = hn::MulAdd(weights[v], value, sums[r][v]);
+    }
+  }
+  for (size_t p = 0; p < kPanels; ++p) {
+    const size_t begin = (first_panel + p) * PackedMatrix::kPanel;
+    const size_t count = std::min(PackedMatrix::kPanel, outputs - begin);
+    for (size_t r = 0; r < kRows; ++r) {
+      HWY_ALIGN float panel_sums[PackedMatrix::kPanel];
+      for (size_t v = 0; v < kVectors; ++v)
+        hn::Store(sums[r][p * kVectors + v], d, panel_sums + v * lanes);
+      float* to = y + r * outputs + begin;
+      if (bias == nullptr) {
+        std::copy_n(panel_sums, count, to);
+      } else {
+        for (size_t o = 0; o < count; ++o) to[o] = panel_sums[o] + bias[begin + o];
+      }
+    }
+  }
+}
+
+void MultiplyKernel(const PackedMatrix& w, View<const float> x, const float* bias, View<float> y) {
+  constexpr size_t kRows = 6;    // with two vectors a panel: twelve sums in sixteen registers
+  constexpr size_t kPanels = 4;  // of a single row: eight sums hide the latency of the adds
+  size_t r = 0;
+  for (; r + kRows <= x.rows; r += kRows)
+    for (size_t p = 0; p < w.panels(); ++p) Tile<kRows, 1>(w, p, x[r].data(), bias, y[r].data());
+  for (; r + 2 <= x.rows; r += 2) {
+    size_t p = 0;
+    for (; p + 2 <= w.panels(); p += 2) Tile<2, 2>(w, p, x[r].data(), bias, y[r].data());
+    if (p < w.panels()) Tile<2, 1>(w, p, x[r].data(), bias, y[r].data());
+  }
+  if (r < x.rows) {
+    size_t p = 0;
+    for (; p + kPanels <= w.panels(); p += kPanels)
+      Tile<1, kPanels>(w, p, x[r].data(), bias, y[r].data());
+    for (; p < w.panels(); ++p) Tile<1, 1>(w, p, x[r].data(), bias, y[r].data());
+  }
+}
+
+float DotKernel(const float* a, const float* b, size_t count) {
+  const Floats d;
+  const size_t lanes = hn::Lanes(d);
+  Vector even = hn::Zero(d), odd = hn::Zero(d);
+  size_t i = 0;
+  for (; i + 2 * lanes <= count; i += 2 * lanes) {
+    even = hn::MulAdd(hn::LoadU(d, a + i), hn::LoadU(d, b + i), even);
+    odd = hn::MulAdd(hn::LoadU(d, a + i + lanes), hn::LoadU(d, b + i + lanes), odd);
+  }
+  if (i + lanes <= count) {
+    even = hn::MulAdd(hn::LoadU(d, a + i), hn::LoadU(d, b + i), even);
+    i += lanes;
+  }
+  if (i < count) odd = hn::MulAdd(LoadTail(a + i, count - i), LoadTail(b + i, count - i), odd);
+  return hn::GetLane(hn::SumOfLanes(d, hn::Add(even, odd)));
+}
+
+void RmsNormKernel(View<const float> x, const float* w, float epsilon, View<float> y) {
+  for (size_t r = 0; r < x.rows; ++r) {
+    const float* row = x[r].data();
+    const float mean = DotKernel(row, row, x.columns) / static_cast<float>(x.columns);
+    const Vector scale = hn::Set(Floats(), 1.0f / std::sqrt(mean + epsilon));
+    Transform(
+        x.columns, y[r].data(),
+        [scale](Vector v, Vector weight) { return hn::Mul(hn::Mul(v, scale), weight); }, row, w);
+  }
+}
+
+void LayerNormKernel(View<const float> x, const float* w, const float* b, float epsilon,
+                     View<float> y) {
+  const Floats d;
+  const float count = static_cast<float>(x.columns);
+  for (size_t r = 0; r < x.rows; ++r) {
+    float total = 0;
+    for (const float v : x[r]) total += v;
+    const Vector mean = hn::Set(d, total / count);
+    Transform(
+        x.columns, y[r].data(), [mean](Vector v) { return hn::Sub(v, mean); }, x[r].data());
+    const float variance = DotKernel(y[r].data(), y[r].data(), x.columns) / count;
+    const Vector scale = hn::Set(d, 1.0f / std::sqrt(variance + epsilon));
+    Transform(
+        x.columns, y[r].data(),
+        [scale](Vector v, Vector weight, Vector bias) {
+          return hn::MulAdd(hn::Mul(v, scale), weight, bias);
+        },
+        y[r].data(), w, b);
+  }
+}
+
+void AddIntoKernel(const float* x, size_t count, float* out) {
+  Transform(
+      count, out, [](Vector a, Vector b) { return hn::Add(a, b); }, out, x);
+}
+
+void SiluTimesKernel(const float* gate, const float* x, size_t count, float* out) {
+  Transform(
+      count, out, [](Vector g, Vector v) { return hn::Mul(SiluOf(g), v); }, gate, x);
+}
+
+void TanhKernel(const float* x, float in_scale, float out_scale, size_t count, float* out) {
+  const Floats d;
+  const Vector in = hn::Set(d, in_scale), scale = hn::Set(d, out_scale);
+  Transform(
+      count, out, [=](Vector v) { return hn::Mul(scale, hn::Tanh(Floats(), hn::Mul(in, v))); }, x);
+}
+
+void SigmoidKernel(const float* x, size_t count, float* out) {
+  Transform(
+      count, out, [](Vector v) { return SigmoidOf(v); }, x);
+}
+
+void MulAddIntoKernel(float scale, const float* x, size_t count, float* out) {
+  const Vector factor = hn::Set(Floats(), scale);
+  Transform(
+      count, out, [factor](Vector a, Vector b) { return hn::MulAdd(factor, b, a); }, out, x);
+}
+
+void HalvesToFloatsKernel(const uint16_t* halves, size_t count, float* out) {
+  const Floats d;
+  const hn::Rebind<hwy::float16_t, Floats> half;
+  const size_t lanes = hn::Lanes(d);
+  const auto* from = reinterpret_cast<const hwy::float16_t*>(halves);
+  size_t i = 0;
+  for (; i + lanes <= count; i += lanes)
+    hn::StoreU(hn::PromoteTo(d, hn::LoadU(half, from + i)), d, out + i);
+  for (; i < count; ++i) out[i] = HalfToFloat(halves[i]);  // exact, so equal to the body
+}
+
+}  // namespace rill::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace rill {
+
+HWY_EXPORT(MultiplyKernel);
+HWY_EXPORT(DotKernel);
+HWY_EXPORT(RmsNormKernel);
+HWY_EXPORT(LayerNormKernel);
+HWY_EXPORT(AddIntoKernel);
+HWY_EXPORT(SiluTimesKernel);
+HWY_EXPORT(TanhKernel);
+HWY_EXPORT(SigmoidKernel);
+HWY_EXPORT(MulAddIntoKernel);
+HWY_EXPORT(HalvesToFloatsKernel);
+
+PackedMatrix::PackedMatrix(View<const float> weights)
+    : outputs_(weights.rows), inputs_(weights.columns) {
+  data_.assign(panels() * inputs_ * kPanel, 0.0f);
+  for (size_t o = 0; o < outputs_; ++o)
+    for (size_t k = 0; k < inputs_; ++k)
+      data_[(o / kPanel * inputs_ + k) * kPanel + o % kPanel] = weights[o][k];
+}
+
+void Multiply(const PackedMatrix& w, View<const float> x, std::span<const float> bias,
+              View<float> y) {
+  assert(x.columns == w.inputs() && y.columns == w.outputs() && x.rows == y.rows);
+  assert(bias.empty() || bias.size() == w.outputs());
+  HWY_DYNAMIC_DISPATCH(MultiplyKernel)(w, x, bias.empty() ? nullptr : bias.data(), y);
+}
+
+void RmsNormRows(View<const float> x, std::span<const float> w, float epsilon, View<float> y) {
+  assert(w.size() == x.columns && y.columns == x.columns && y.rows == x.rows);
+  HWY_DYNAMIC_DISPATCH(RmsNormKernel)(x, w.data(), epsilon, y);
+}
+
+void LayerNormRows(View<const float> x, std::span<const float> w, std::span<const float> b,
+                   float epsilon, View<float> y) {
+  assert(w.size() == x.columns && b.size() == x.columns && y.columns == x.columns);
+  HWY_DYNAMIC_DISPATCH(LayerNormKernel)(x, w.data(), b.data(), epsilon, y);
+}
+
+void AddInto(std::span<const float> x, std::span<float> out) {
+  assert(x.size() == out.size());
+  HWY_DYNAMIC_DISPATCH(AddIntoKernel)(x.data(), x.size(), out.data());
+}
+
+void SiluTimes(std::span<const float> gate, std::span<const float> x, std::span<float> out) {
+  assert(gate.size() == x.size() && x.size() == out.size());
+  HWY_DYNAMIC_DISPATCH(SiluTimesKernel)(gate.data(), x.data(), x.size(), out.data());
+}
+
+void Tanh(std::span<const float> x, float in_scale, float out_scale, std::span<float> out) {
+  assert(x.size() == out.size());
+  HWY_DYNAMIC_DISPATCH(TanhKernel)(x.data(), in_scale, out_scale, x.size(), out.data());
+}
+
+void Sigmoid(std::span<const float> x, std::span<float> out) {
+  assert(x.size() == out.size());
+  HWY_DYNAMIC_DISPATCH(SigmoidKernel)(x.data(), x.size(), out.data());
+}
+
+float Dot(std::span<const float> a, std::span<const float> b) {
+  assert(a.size() == b.size());
+  return HWY_DYNAMIC_DISPATCH(DotKernel)(a.data(), b.data(), a.size());
+}
+
+void MulAddInto(float scale, std::span<const float> x, std::span<float> out) {
+  assert(x.size() == out.size());
+  HWY_DYNAMIC_DISPATCH(MulAddIntoKernel)(scale, x.data(), x.size(), out.data());
+}
+
+void HalvesToFloats(std::span<const uint16_t> halves, std::span<float> out) {
+  assert(halves.size() == out.size());
+  HWY_DYNAMIC_DISPATCH(HalvesToFloatsKernel)(halves.data(), halves.size(), out.data());
+}
+
+void FloatsToHalves(std::span<const float> x, std::span<uint16_t> out) {
+  assert(x.size() == out.size());
+  std::transform(x.begin(), x.end(), out.begin(), FloatToHalf);
+}
+
+}  // namespace rill
+#endif

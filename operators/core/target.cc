@@ -1,0 +1,51 @@
+#include "operators/core/target.h"
+
+#include <hwy/targets.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+namespace rill {
+namespace {
+
+struct Named {
+  std::string_view name;
+  int64_t targets;
+};
+
+constexpr Named kTargets[] = {
+    {"scalar", HWY_SCALAR | HWY_EMU128},
+    {"sse4", HWY_SSE4},
+    {"avx2", HWY_AVX2},
+    {"avx3", HWY_AVX3 | HWY_AVX3_DL},
+};
+
+// Runs before the first dispatch because it initialises a static of the library.
+Result<void> Force() {
+  const char* wanted = std::getenv("RILL_TARGET");
+  if (wanted == nullptr || *wanted == '\0') return {};
+  for (const Named& named : kTargets) {
+    if (named.name != wanted) continue;
+    const int64_t have = hwy::SupportedTargets() | HWY_SCALAR | HWY_EMU128;
+    if ((have & named.targets) == 0)
+      return Error{"RILL_TARGET is " + std::string(wanted) + ", which this CPU does not have"};
+    hwy::DisableTargets(~named.targets);
+    return {};
+  }
+  return Error{"RILL_TARGET is \"" + std::string(wanted) +
+               "\", it must be scalar, sse4, avx2 or avx3"};
+}
+
+const Result<void> forced = Force();
+
+}  // namespace
+
+Result<void> CheckTarget() { return forced; }
+
+std::string TargetName() {
+  const int64_t chosen = hwy::SupportedTargets();
+  return hwy::TargetName(chosen & -chosen);  // the lowest bit is the best target
+}
+
+}  // namespace rill

@@ -1,0 +1,30 @@
+#include "operators/swiglu.h"
+
+namespace rill {
+
+Result<Swiglu> Swiglu::Load(const Weights& weights, const std::string& name, size_t channels,
+                            size_t inner) {
+  Result<Linear> gate = Linear::Load(weights, name + ".gate", inner, channels);
+  if (!gate) return gate.error();
+  Result<Linear> up = Linear::Load(weights, name + ".up", inner, channels);
+  if (!up) return up.error();
+  Result<Linear> down = Linear::Load(weights, name + ".down", channels, inner);
+  if (!down) return down.error();
+  return Swiglu(std::move(*gate), std::move(*up), std::move(*down));
+}
+
+void Swiglu::Run(View<const float> x, Scratch& scratch, View<float> y) const {
+  Scratch::Frame frame(scratch);
+  const View<float> gate = frame.Take(x.rows, gate_.outputs());
+  const View<float> inner = frame.Take(x.rows, gate_.outputs());
+  gate_.Run(x, gate);
+  up_.Run(x, inner);
+  SiluTimes(gate.flat(), inner.flat(), inner.flat());
+  down_.Run(inner, y);
+}
+
+void Swiglu::Step(std::span<const float> x, Scratch& scratch, std::span<float> y) const {
+  Run({x.data(), 1, x.size()}, scratch, {y.data(), 1, y.size()});
+}
+
+}  // namespace rill

@@ -1,0 +1,98 @@
+// The contract every stateful operator keeps (house rule 5): one suite over all of them.
+//
+// To put an operator under it, add a case to contract_test.cc: its name, its tensors, how to load
+// it, its reference.
+#pragma once
+
+#include <cstring>
+#include <functional>
+#include <map>
+#include <memory>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "operators/core/frames.h"
+#include "operators/core/scratch.h"
+#include "operators/core/weights.h"
+#include "tests/operators/reference.h"
+#include "tests/support/gguf_builder.h"
+#include "tests/support/random.h"
+
+namespace rill::testing {
+
+constexpr float kTolerance = 1e-5f;  // absolute, one operator against double precision
+
+// Tensors by name, their shapes, and the file that holds them.
+class TensorSet {
+ public:
+  // Values uniform in ±bound.
+  void Add(const std::string& name, std::vector<uint64_t> shape, double bound, Random& random) {
+    size_t count = 1;
+    for (const uint64_t extent : shape) count *= extent;
+    values_[name] = random.Floats(count, -bound, bound);
+    builder_.Tensor(name, shape, values_[name]);
+  }
+  const reference::Tensors& values() const { return values_; }
+  std::shared_ptr<const Weights> Load() {
+    bytes_ = builder_.Bytes();
+    return *Weights::Parse(bytes_, "test");
+  }
+
+ private:
+  GgufBuilder builder_;
+  reference::Tensors values_;
+  std::vector<std::byte> bytes_;
+};
+
+// Any operator behind two functions.
+struct AnyOperator {
+  StateLayout layout;
+  size_t scratch_floats = 0;  // for the longest block of the suite
+  std::function<void(const Frames&, Scratch&, View<float>)> run;
+  std::function<void(std::span<const float>, float, Lane, Scratch&, std::span<float>)> step;
+};
+
+constexpr size_t kLongestBlock = 160;
+
+template <typename Operator>
+AnyOperator Wrap(Operator loaded, const StateLayout& layout) {
+  auto op = std::make_shared<Operator>(std::move(loaded));
+  return {
+      layout, op->ScratchFloats(kLongestBlock),
+      [op](const Frames& frames, Scratch& scratch, View<float> y) { op->Run(frames, scratch, y); },
+      [op](std::span<const float> x, float dt, Lane lane, Scratch& scratch, std::span<float> y) {
+        op->Step(x, dt, lane, scratch, y);
+      }};
+}
+
+struct Case {
+  std::string name;
+  size_t channels;
+  std::function<AnyOperator(TensorSet&)> make;
+  std::function<std::vector<reference::Row>(const reference::Tensors&, const std::vector<float>& dt,
+                                            const std::vector<reference::Row>& x)>
+      expect;
+
+  friend void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
+};
+
+// A block of random frames with irregular dt.
+struct Block {
+  Block(size_t rows, size_t channels, uint64_t seed) : rows(rows), channels(channels) {
+    Random random(seed);
+    x = random.Floats(rows * channels);
+    dt = random.Floats(rows, 0.0, 3.0);
+  }
+  View<const float> view() const { return {x.data(), rows, channels}; }
+  std::vector<reference::Row> Doubles() const {
+    std::vector<reference::Row> out;
+    for (size_t t = 0; t < rows; ++t) out.emplace_back(view()[t].begin(), view()[t].end());
+    return out;
+  }
+
+  size_t rows, channels;
+  std::vector<float> x, dt;
+};
+
+}  // namespace rill::testing

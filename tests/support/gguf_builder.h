@@ -1,0 +1,98 @@
+// Writes GGUF files in memory for tests: well-formed ones, and the raw pieces to make malformed
+// ones from.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "operators/core/quant.h"
+
+namespace rill::testing {
+
+class GgufBuilder {
+ public:
+  void Key(std::string_view key, uint32_t value) { Begin(key, 4), Put(keys_, value); }
+  void Key(std::string_view key, float value) { Begin(key, 6), Put(keys_, value); }
+  void Key(std::string_view key, std::string_view value) { Begin(key, 8), PutText(keys_, value); }
+  void Key(std::string_view key, const std::vector<float>& values) {
+    Begin(key, 9), Put(keys_, uint32_t{6}), Put(keys_, uint64_t{values.size()});
+    for (const float value : values) Put(keys_, value);
+  }
+  void Key(std::string_view key, const std::vector<std::string>& values) {
+    Begin(key, 9), Put(keys_, uint32_t{8}), Put(keys_, uint64_t{values.size()});
+    for (const std::string& value : values) PutText(keys_, value);
+  }
+
+  // Shape as written in documents, the last index contiguous.
+  void Tensor(std::string_view name, std::vector<uint64_t> shape, const std::vector<float>& values,
+              TensorType type = TensorType::kF32) {
+    PutText(table_, name);
+    Put(table_, static_cast<uint32_t>(shape.size()));
+    for (size_t i = shape.size(); i-- > 0;) Put(table_, shape[i]);
+    Put(table_, static_cast<uint32_t>(type));
+    Put(table_, uint64_t{data_.size()});
+    for (size_t i = 0; i < values.size(); i += type == TensorType::kQ8_0 ? 32 : 1)
+      Encode(type, values.data() + i);
+    data_.resize((data_.size() + 31) / 32 * 32);
+    ++tensors_;
+  }
+
+  std::vector<std::byte> Bytes() const {
+    std::vector<std::byte> file;
+    for (const char c : std::string_view("GGUF")) file.push_back(static_cast<std::byte>(c));
+    Put(file, uint32_t{3}), Put(file, tensors_), Put(file, key_count_);
+    file.insert(file.end(), keys_.begin(), keys_.end());
+    file.insert(file.end(), table_.begin(), table_.end());
+    file.resize((file.size() + 31) / 32 * 32);
+    file.insert(file.end(), data_.begin(), data_.end());
+    return file;
+  }
+
+ private:
+  template <typename T>
+  static void Put(std::vector<std::byte>& to, T value) {
+    const size_t at = to.size();
+    to.resize(at + sizeof value);
+    std::memcpy(to.data() + at, &value, sizeof value);
+  }
+  static void PutText(std::vector<std::byte>& to, std::string_view text) {
+    Put(to, uint64_t{text.size()});
+    for (const char c : text) to.push_back(static_cast<std::byte>(c));
+  }
+  void Begin(std::string_view key, uint32_t kind) {
+    PutText(keys_, key), Put(keys_, kind);
+    ++key_count_;
+  }
+  void Encode(TensorType type, const float* value) {
+    switch (type) {
+      case TensorType::kF16: Put(data_, FloatToHalf(*value)); return;
+      case TensorType::kBF16: {
+        uint32_t bits = 0;
+        std::memcpy(&bits, value, sizeof bits);
+        Put(data_, static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16));
+        return;
+      }
+      case TensorType::kQ8_0: {
+        float most = 0;
+        for (size_t i = 0; i < 32; ++i) most = std::max(most, std::abs(value[i]));
+        const uint16_t scale = FloatToHalf(most / 127);
+        const float step = HalfToFloat(scale);
+        Put(data_, scale);
+        for (size_t i = 0; i < 32; ++i)
+          Put(data_, static_cast<int8_t>(step > 0 ? std::lround(value[i] / step) : 0));
+        return;
+      }
+      default: Put(data_, *value);
+    }
+  }
+
+  std::vector<std::byte> keys_, table_, data_;
+  uint64_t tensors_ = 0, key_count_ = 0;
+};
+
+}  // namespace rill::testing
