@@ -75,6 +75,8 @@ class State {
 
   size_t lanes() const { return lane_bytes_ == 0 ? 0 : bytes().size() / lane_bytes_; }
   Lane lane(size_t i) { return Lane(reinterpret_cast<std::byte*>(data_.data()) + i * lane_bytes_); }
+  // To read from: a lane is a view, and nothing is written through one of a const state.
+  Lane lane(size_t i) const { return const_cast<State*>(this)->lane(i); }
   std::span<std::byte> bytes() { return std::as_writable_bytes(std::span(data_)); }
   std::span<const std::byte> bytes() const { return std::as_bytes(std::span(data_)); }
   void Reset() { data_.assign(data_.size(), 0); }

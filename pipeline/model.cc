@@ -1,0 +1,107 @@
+#include "pipeline/model.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <sstream>
+#include <vector>
+
+#include "operators/core/target.h"
+
+namespace rill {
+
+Result<std::shared_ptr<const Model>> Model::Load(const std::string& path, CachePrecision cache) {
+  Result<std::shared_ptr<const Weights>> weights = Weights::Open(path);
+  if (!weights) return weights.error();
+  return Load(*weights, cache);
+}
+
+Result<std::shared_ptr<const Model>> Model::Load(std::shared_ptr<const Weights> weights,
+                                                 CachePrecision cache) {
+  if (const Result<void> target = CheckTarget(); !target) return target.error();
+  const Result<std::string> architecture = weights->Text("general.architecture");
+  if (!architecture) return architecture.error();
+  if (*architecture != "rill")
+    return weights->Complain("architecture \"" + *architecture + "\" is not known; \"rill\" is");
+  const Result<std::string> name = weights->Text("general.name");
+  Result<Backbone> backbone = Backbone::Load(*weights, {cache});
+  if (!backbone) return backbone.error();
+  const size_t width = backbone->width();
+  std::shared_ptr<Model> model(new Model(weights, name ? *name : "unnamed", std::move(*backbone)));
+
+  const Result<std::vector<std::string>> encoders = weights->Texts("rill.encoders");
+  if (!encoders) return encoders.error();
+  for (const std::string& encoder : *encoders) {
+    if (encoder != "sensor")
+      return weights->Complain("rill.encoders names \"" + encoder + "\"; known is sensor");
+    Result<SensorEncoder> loaded = SensorEncoder::Load(*weights, width);
+    if (!loaded) return loaded.error();
+    model->sensor_.emplace(std::move(*loaded));
+  }
+  const Result<std::vector<std::string>> heads = weights->Texts("rill.heads");
+  if (!heads) return heads.error();
+  for (const std::string& head : *heads) {
+    if (head != "forecast")
+      return weights->Complain("rill.heads names \"" + head + "\"; known is forecast");
+    if (!model->sensor_) return weights->Complain("head forecast needs the encoder sensor");
+    Result<ForecastHead> loaded =
+        ForecastHead::Load(*weights, width, model->sensor_->config().patch);
+    if (!loaded) return loaded.error();
+    model->forecast_.emplace(std::move(*loaded));
+  }
+  return std::shared_ptr<const Model>(model);
+}
+
+Result<std::shared_ptr<const Model>> Model::Shared(const std::string& path, CachePrecision cache) {
+  // The one process-wide table: weak, so that the last user of a model frees it.
+  static std::mutex mutex;
+  static std::map<std::string, std::weak_ptr<const Model>> models;
+  const std::scoped_lock lock(mutex);
+  std::error_code ignored;
+  const std::filesystem::path canonical = std::filesystem::weakly_canonical(path, ignored);
+  const std::string key =
+      canonical.string() + (cache == CachePrecision::kFloat32 ? "#f32" : "#f16");
+  std::weak_ptr<const Model>& known = models[key];
+  if (std::shared_ptr<const Model> model = known.lock()) return model;
+  Result<std::shared_ptr<const Model>> loaded = Load(path, cache);
+  if (loaded) known = *loaded;
+  return loaded;
+}
+
+std::string Model::space() const {
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(fingerprint()));
+  return text;
+}
+
+uint64_t Model::parameters() const {
+  uint64_t count = 0;
+  for (const auto& [_, tensor] : weights_->tensors()) count += tensor.elements();
+  return count;
+}
+
+Result<std::string> FindModel(const std::string& path_or_name) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  if (fs::exists(path_or_name, ignored)) return path_or_name;
+  std::vector<std::string> folders;
+  if (const char* list = std::getenv("RILL_MODEL_PATH")) {
+    std::stringstream stream(list);
+    for (std::string folder; std::getline(stream, folder, ':');) folders.push_back(folder);
+  }
+  folders.emplace_back(RILL_SOURCE_MODELS);
+  folders.emplace_back(RILL_INSTALLED_MODELS);
+  std::string searched;
+  for (const std::string& folder : folders) {
+    for (const char* suffix : {"", ".gguf"}) {
+      const fs::path candidate = fs::path(folder) / (path_or_name + suffix);
+      if (fs::is_regular_file(candidate, ignored)) return candidate.string();
+    }
+    searched += (searched.empty() ? "" : ", ") + folder;
+  }
+  return Error{"no model file \"" + path_or_name + "\" here or in " + searched};
+}
+
+}  // namespace rill

@@ -1,0 +1,57 @@
+// A loaded model file: weights and layout, read-only, shared by all sessions of a process.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "modalities/forecast_head.h"
+#include "modalities/sensor_encoder.h"
+#include "operators/block.h"
+#include "operators/core/weights.h"
+
+namespace rill {
+
+class Model {
+ public:
+  // Reads a file of architecture `rill` (docs/model-format.md).
+  static Result<std::shared_ptr<const Model>> Load(const std::string& path,
+                                                   CachePrecision cache = CachePrecision::kFloat16);
+  static Result<std::shared_ptr<const Model>> Load(std::shared_ptr<const Weights> weights,
+                                                   CachePrecision cache = CachePrecision::kFloat16);
+
+  // The model that other users of `path` in this process have loaded, or a fresh one: elements and
+  // commands share weights.
+  static Result<std::shared_ptr<const Model>> Shared(
+      const std::string& path, CachePrecision cache = CachePrecision::kFloat16);
+
+  const Weights& weights() const { return *weights_; }
+  const std::string& name() const { return name_; }
+  uint64_t fingerprint() const { return weights_->fingerprint(); }
+  // The fingerprint in hexadecimal: names the embedding space in caps.
+  std::string space() const;
+  // Parameters of all tensors.
+  uint64_t parameters() const;
+
+  const Backbone& backbone() const { return backbone_; }
+  // Null when the model has no such part.
+  const SensorEncoder* sensor() const { return sensor_ ? &*sensor_ : nullptr; }
+  const ForecastHead* forecast() const { return forecast_ ? &*forecast_ : nullptr; }
+
+ private:
+  Model(std::shared_ptr<const Weights> weights, std::string name, Backbone backbone)
+      : weights_(std::move(weights)), name_(std::move(name)), backbone_(std::move(backbone)) {}
+
+  std::shared_ptr<const Weights> weights_;
+  std::string name_;
+  Backbone backbone_;
+  std::optional<SensorEncoder> sensor_;
+  std::optional<ForecastHead> forecast_;
+};
+
+// Where a model is, by path or by the name of a shipped one: the path itself if it exists, else
+// NAME or NAME.gguf in RILL_MODEL_PATH, the source tree and the installed data directory.
+Result<std::string> FindModel(const std::string& path_or_name);
+
+}  // namespace rill

@@ -1,0 +1,162 @@
+#include "pipeline/snapshot.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
+#include "operators/core/state.h"
+
+namespace rill {
+namespace {
+
+constexpr char kMagic[8] = {'R', 'I', 'L', 'L', 'S', 'N', 'A', 'P'};
+constexpr uint32_t kVersion = 1;
+constexpr uint32_t kMostParts = 64;
+
+template <typename T>
+void Put(std::vector<std::byte>& to, const T& value) {
+  const auto bytes = std::as_bytes(std::span(&value, 1));
+  to.insert(to.end(), bytes.begin(), bytes.end());
+}
+
+class Cursor {
+ public:
+  explicit Cursor(std::span<const std::byte> bytes) : bytes_(bytes) {}
+
+  template <typename T>
+  bool Take(T& value) {
+    std::span<const std::byte> raw;
+    if (!Take(sizeof value, raw)) return false;
+    std::memcpy(&value, raw.data(), sizeof value);
+    return true;
+  }
+  bool Take(uint64_t count, std::span<const std::byte>& out) {
+    if (count > bytes_.size()) return false;
+    out = bytes_.first(static_cast<size_t>(count));
+    bytes_ = bytes_.subspan(out.size());
+    return true;
+  }
+  bool empty() const { return bytes_.empty(); }
+
+ private:
+  std::span<const std::byte> bytes_;
+};
+
+Error System(const std::string& path, const char* what) {
+  return Error{path + ": cannot " + what + ": " + std::strerror(errno)};
+}
+
+}  // namespace
+
+const Snapshot::Part* Snapshot::Find(std::string_view name) const {
+  for (const Part& part : parts)
+    if (part.name == name) return &part;
+  return nullptr;
+}
+
+std::vector<std::byte> Snapshot::Serialize() const {
+  std::vector<std::byte> out;
+  Put(out, kMagic);
+  Put(out, kVersion);
+  Put(out, static_cast<uint32_t>(parts.size()));
+  Put(out, model);
+  Put(out, position);
+  for (const Part& part : parts) {
+    Put(out, static_cast<uint64_t>(part.name.size()));
+    const auto name = std::as_bytes(std::span(part.name));
+    out.insert(out.end(), name.begin(), name.end());
+    Put(out, part.layout);
+    Put(out, static_cast<uint64_t>(part.bytes.size()));
+    out.insert(out.end(), part.bytes.begin(), part.bytes.end());
+  }
+  Put(out, Hash(out));
+  return out;
+}
+
+Result<Snapshot> Snapshot::Parse(std::span<const std::byte> bytes) {
+  const Error damaged{"snapshot of " + std::to_string(bytes.size()) +
+                      " bytes is damaged or cut off"};
+  uint64_t checksum = 0;
+  if (bytes.size() < sizeof kMagic + sizeof checksum) return damaged;
+  if (std::memcmp(bytes.data(), kMagic, sizeof kMagic) != 0)
+    return Error{"not a snapshot: it does not start with \"RILLSNAP\""};
+  std::memcpy(&checksum, bytes.data() + bytes.size() - sizeof checksum, sizeof checksum);
+  const auto content = bytes.first(bytes.size() - sizeof checksum);
+  Cursor cursor(content.subspan(sizeof kMagic));
+  uint32_t version = 0, count = 0;
+  if (!cursor.Take(version)) return damaged;
+  if (version != kVersion)
+    return Error{"snapshot version " + std::to_string(version) + ", this build reads " +
+                 std::to_string(kVersion)};
+  if (checksum != Hash(content)) return damaged;
+  Snapshot snapshot;
+  if (!cursor.Take(count) || count > kMostParts || !cursor.Take(snapshot.model) ||
+      !cursor.Take(snapshot.position))
+    return damaged;
+  for (uint32_t i = 0; i < count; ++i) {
+    Part part;
+    uint64_t length = 0;
+    std::span<const std::byte> name, state;
+    if (!cursor.Take(length) || !cursor.Take(length, name) || !cursor.Take(part.layout) ||
+        !cursor.Take(length) || !cursor.Take(length, state))
+      return damaged;
+    part.name.assign(reinterpret_cast<const char*>(name.data()), name.size());
+    part.bytes.assign(state.begin(), state.end());
+    snapshot.parts.push_back(std::move(part));
+  }
+  if (!cursor.empty()) return damaged;
+  return snapshot;
+}
+
+Result<void> RestorePart(const Snapshot& snapshot, const std::string& name, uint64_t model,
+                         uint64_t layout, std::span<std::byte> state) {
+  const Snapshot::Part* part = snapshot.Find(name);
+  if (part == nullptr) return Error{"snapshot has no state for " + name};
+  if (snapshot.model != model) return Error{"snapshot was made with another model"};
+  if (part->layout != layout)
+    return Error{"snapshot's state of " + name + " has another layout: other options or channels"};
+  if (part->bytes.size() != state.size())
+    return Error{"snapshot's state of " + name + " has " + std::to_string(part->bytes.size()) +
+                 " bytes, " + std::to_string(state.size()) + " are wanted: another channel count"};
+  std::memcpy(state.data(), part->bytes.data(), state.size());
+  return {};
+}
+
+Result<void> WriteAtomically(const std::string& path, std::span<const std::byte> bytes) {
+  const std::string temporary = path + ".tmp";
+  const int file = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (file < 0) return System(temporary, "create");
+  while (!bytes.empty()) {
+    const ssize_t written = write(file, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) {
+      const Error error = System(temporary, "write");
+      close(file);
+      unlink(temporary.c_str());
+      return error;
+    }
+    bytes = bytes.subspan(static_cast<size_t>(written));
+  }
+  const bool synced = fsync(file) == 0;
+  if (close(file) != 0 || !synced || rename(temporary.c_str(), path.c_str()) != 0)
+    return System(path, "replace");
+  return {};
+}
+
+Result<std::vector<std::byte>> ReadFile(const std::string& path, size_t most) {
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  if (!file) return System(path, "open");
+  const std::streamoff size = file.tellg();
+  if (size < 0 || static_cast<uint64_t>(size) > most)
+    return Error{path + ": has " + std::to_string(size) + " bytes, at most " +
+                 std::to_string(most) + " are read"};
+  std::vector<std::byte> bytes(static_cast<size_t>(size));
+  file.seekg(0);
+  if (!file.read(reinterpret_cast<char*>(bytes.data()), size)) return System(path, "read");
+  return bytes;
+}
+
+}  // namespace rill

@@ -1,0 +1,48 @@
+// Snapshots: the bytes of a stream's states, with what they belong to.
+//
+// A snapshot holds named parts, one a stage of the stream (encoder, backbone, …), each with the
+// fingerprint of its state layout; and for the whole the fingerprint of the model, the input
+// position and a checksum. It restores only into the same model and layout, bit for bit, on the
+// same build and CPU target. Format: docs/snapshot-format.md.
+//
+// Goals: any damage or mismatch is one clear error; the size does not grow with the age of the
+// stream. Non-goals: moving a state between models, builds or byte orders.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "operators/core/result.h"
+
+namespace rill {
+
+struct Snapshot {
+  struct Part {
+    std::string name;
+    uint64_t layout = 0;  // fingerprint
+    std::vector<std::byte> bytes;
+  };
+
+  uint64_t model = 0;    // fingerprint
+  int64_t position = 0;  // input rows or samples taken in
+  std::vector<Part> parts;
+
+  const Part* Find(std::string_view name) const;
+
+  std::vector<std::byte> Serialize() const;
+  static Result<Snapshot> Parse(std::span<const std::byte> bytes);
+};
+
+// Copies a part into a state's bytes when model, layout and size agree.
+Result<void> RestorePart(const Snapshot& snapshot, const std::string& name, uint64_t model,
+                         uint64_t layout, std::span<std::byte> state);
+
+// Writes a file so that a crash leaves the old or the new content: temporary file, fsync, rename.
+Result<void> WriteAtomically(const std::string& path, std::span<const std::byte> bytes);
+// Reads a whole file of at most `most` bytes.
+Result<std::vector<std::byte>> ReadFile(const std::string& path, size_t most);
+
+}  // namespace rill

@@ -1,0 +1,106 @@
+#include "pipeline/stages.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+
+namespace rill {
+
+Result<SensorStage> SensorStage::Open(std::shared_ptr<const Model> model, size_t channels) {
+  constexpr size_t kMostChannels = 1 << 16;
+  if (model->sensor() == nullptr)
+    return model->weights().Complain("the model has no sensor encoder");
+  if (channels == 0 || channels > kMostChannels)
+    return Error{std::to_string(channels) + " channels, a stream has 1 to " +
+                 std::to_string(kMostChannels)};
+  StateLayout layout;
+  SensorEncoder::Stream stream(*model->sensor(), channels, layout);
+  return SensorStage(std::move(model), layout, stream);
+}
+
+SensorStage::SensorStage(std::shared_ptr<const Model> model, StateLayout layout,
+                         SensorEncoder::Stream stream)
+    : model_(std::move(model)),
+      layout_(layout),
+      stream_(stream),
+      state_(layout),
+      scratch_(model_->sensor()->ScratchFloats(stream.channels())) {}
+
+Snapshot::Part SensorStage::Save() const {
+  return {"sensor", layout_.fingerprint(), {state_.bytes().begin(), state_.bytes().end()}};
+}
+
+Result<void> SensorStage::Restore(const Snapshot& snapshot) {
+  return RestorePart(snapshot, "sensor", model_->fingerprint(), layout_.fingerprint(),
+                     state_.bytes());
+}
+
+BackboneRunner::BackboneRunner(const Backbone& backbone)
+    : backbone_(&backbone), scratch_(backbone.ScratchFloats(kRows)), batch_(kRows) {}
+
+void BackboneRunner::Step(std::span<const Lane> lanes, std::span<const float> dt, View<float> x) {
+  assert(lanes.size() == x.rows && dt.size() == x.rows);
+  for (size_t first = 0; first < x.rows; first += kRows) {
+    const size_t rows = std::min(kRows, x.rows - first);
+    const View<float> tile = x.Rows(first, rows);
+    if (rows == 1) {
+      backbone_->Step(tile[0], dt[first], lanes[first], scratch_, tile[0]);
+      continue;
+    }
+    for (size_t r = 0; r < rows; ++r) batch_[r] = {lanes[first + r], 1};
+    backbone_->Run({tile, dt.subspan(first, rows), std::span(batch_).first(rows)}, scratch_, tile);
+  }
+}
+
+BackboneStage::BackboneStage(std::shared_ptr<const Model> model, size_t channels)
+    : model_(std::move(model)),
+      state_(model_->backbone().layout(), channels),
+      fork_(model_->backbone().layout(), channels),
+      runner_(model_->backbone()),
+      lanes_(channels),
+      dt_(channels) {}
+
+Result<void> BackboneStage::CheckRoom() {
+  if (channels() == 0 || model_->backbone().Room(state_.lane(0)) > 0) return {};
+  return model_->weights().Complain(
+      "the declared context of a full-attention layer is used up; reset the stream or use a model "
+      "with window and sinks");
+}
+
+Result<void> BackboneStage::CheckFinite(const FrameBlock& block) const {
+  for (size_t c = 0; c < block.scales.size(); ++c)
+    for (const float value : block.view()[c])
+      if (!std::isfinite(value))
+        return Error{"channel " + std::to_string(c) + " of the backbone is not finite"};
+  return {};
+}
+
+Result<void> BackboneStage::Run(FrameBlock& block) {
+  assert(block.scales.size() == channels() && block.width == model_->backbone().width());
+  if (Result<void> room = CheckRoom(); !room) return room;
+  for (size_t c = 0; c < channels(); ++c) lanes_[c] = state_.lane(c);
+  std::fill(dt_.begin(), dt_.end(), block.frame.dt);
+  runner_.Step(lanes_, dt_, block.view());
+  return CheckFinite(block);
+}
+
+Result<void> BackboneStage::Peek(FrameBlock& block) {
+  fork_ = state_;
+  std::swap(fork_, state_);
+  const Result<void> run = Run(block);
+  std::swap(fork_, state_);
+  return run;
+}
+
+Snapshot::Part BackboneStage::Save() const {
+  return {"backbone",
+          model_->backbone().layout().fingerprint(),
+          {state_.bytes().begin(), state_.bytes().end()}};
+}
+
+Result<void> BackboneStage::Restore(const Snapshot& snapshot) {
+  return RestorePart(snapshot, "backbone", model_->fingerprint(),
+                     model_->backbone().layout().fingerprint(), state_.bytes());
+}
+
+}  // namespace rill
