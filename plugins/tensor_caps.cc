@@ -14,9 +14,9 @@ const char* StringField(const GstStructure* fields, const char* name) {
   return text == nullptr ? "" : text;
 }
 
-Result<TensorType> ParseType(std::string_view text) {
-  if (text == "float32") return TensorType::kFloat32;
-  if (text == "float64") return TensorType::kFloat64;
+Result<TensorElement> ParseType(std::string_view text) {
+  if (text == "float32") return TensorElement::kFloat32;
+  if (text == "float64") return TensorElement::kFloat64;
   return Error{"tensor type \"" + std::string(text) + "\" is neither float32 nor float64"};
 }
 
@@ -87,7 +87,7 @@ size_t TensorCaps::Elements() const {
 }
 
 size_t TensorCaps::Bytes() const {
-  return Elements() * (type == TensorType::kFloat32 ? sizeof(float) : sizeof(double));
+  return Elements() * (type == TensorElement::kFloat32 ? sizeof(float) : sizeof(double));
 }
 
 GstCaps* ToGstCaps(const TensorCaps& tensor) {
@@ -96,7 +96,7 @@ GstCaps* ToGstCaps(const TensorCaps& tensor) {
     dimensions += (dimensions.empty() ? "" : ":") + std::to_string(n);
   GstCaps* caps = gst_caps_new_simple(
       "other/tensors", "format", G_TYPE_STRING, "static", "num_tensors", G_TYPE_INT, 1, "types",
-      G_TYPE_STRING, tensor.type == TensorType::kFloat32 ? "float32" : "float64", "dimensions",
+      G_TYPE_STRING, tensor.type == TensorElement::kFloat32 ? "float32" : "float64", "dimensions",
       G_TYPE_STRING, dimensions.c_str(), "framerate", GST_TYPE_FRACTION, tensor.framerate_numerator,
       tensor.framerate_denominator, nullptr);
   SetString(caps, "lfm-space", tensor.lfm_space);

@@ -29,10 +29,10 @@
 
 namespace rill {
 
-enum class TensorType { kFloat32, kFloat64 };
+enum class TensorElement { kFloat32, kFloat64 };
 
 struct TensorCaps {
-  TensorType type = TensorType::kFloat32;
+  TensorElement type = TensorElement::kFloat32;
   std::array<uint32_t, 4> dimensions = {1, 1, 1, 1};  // innermost first, each at least 1
   int framerate_numerator = 0;                        // 0/1: irregular
   int framerate_denominator = 1;

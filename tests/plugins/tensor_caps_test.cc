@@ -24,7 +24,7 @@ std::string ErrorOf(const std::string& text) {
 }
 
 TEST(TensorCaps, RowsOfSensorsComeBackAsTheyWere) {
-  const TensorCaps rows{.type = TensorType::kFloat64,
+  const TensorCaps rows{.type = TensorElement::kFloat64,
                         .dimensions = {3, 1, 1, 1},
                         .modality = "sensor",
                         .columns = {"PM2.5", "a \"quoted\", name", "°C"}};
