@@ -1,11 +1,11 @@
 // Hidden frames to quantile forecasts.
 //
-//   hidden     [channels, width]                  float32, of a frame with `elapsed` slots
-//   quantiles  [channels, horizon, levels]        float32, unit of the channel, ascending over the
-//   levels
+//   hidden     [channels, width]             float32, of a frame with `elapsed` slots
+//   quantiles  [channels, horizon, levels]   float32, unit of the channel
 //
-// The head speaks of slots counted from the frame's first; step h of a forecast is slot elapsed + h
-// - 1. Levels never cross: a step's values are sorted, which no quantile loss is worse for.
+// The head speaks of slots counted from the frame's first one: with e slots elapsed, step h of a
+// forecast (h = 1 …) is slot e + h - 1. Levels never cross: a step's values are sorted, which makes
+// no quantile loss worse.
 //
 // Source: Koenker & Bassett 1978 (quantile loss); Chernozhukov, Fernandez-Val & Galichon 2010
 // (sorting).

@@ -1,8 +1,9 @@
 // Grouped-query attention over a bounded past.
 //
-//   q = rope(rms_norm(Wq x))   k = rope(rms_norm(Wk x))   v = Wv x         norms a head, before
-//   RoPE (rotate-half) y = Wo concat_heads(softmax(q kᵀ / sqrt(W)) v)        query head a reads key
-//   head a / (A / G)
+//   q = rope(rms_norm(Wq x))    k = rope(rms_norm(Wk x))    v = Wv x
+//   y = Wo concat_heads(softmax(q kᵀ / sqrt(W)) v)
+//
+// with norms a head, RoPE in the rotate-half form, and query head a reading key head a / (A / G).
 //
 //   x, y    [time, channels]          float32
 //   Wq      [A W, channels]           A query heads of width W

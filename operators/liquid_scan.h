@@ -7,12 +7,14 @@
 //   y[t]  = out_proj(h[t] ⊙ silu(g))
 //
 //   u, y      [time, channels]      float32
-//   dt        [time]                time since the frame before; 1 is usual, 0 changes nothing,
-//   large forgets all in_proj   [4 width, channels]   with bias L         [width] `decay` in the
-//   file out_proj  [channels, width] state     [width]               h; zeros before the first
-//   frame
+//   dt        [time]                time since the frame before, 1 is usual
+//   in_proj   [4 width, channels]   with bias
+//   L         [width]               `decay` in the file
+//   out_proj  [channels, width]
+//   state     [width]               h; zeros before the first frame
 //
-// The second factor keeps the variance of h that of x, whatever the rate.
+// dt = 0 changes nothing, a large dt forgets everything. The square root keeps the variance of h
+// that of x, whatever the rate.
 //
 // Source: De et al. 2024, arXiv:2402.19427, section 2.4 (RG-LRU), with dt in the exponent.
 #pragma once

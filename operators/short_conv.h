@@ -2,15 +2,13 @@
 //
 //   [B | C | X] = in_proj x[t]
 //   v[t]        = B ⊙ X
-//   y[t]        = out_proj(C ⊙ Σ_k w[k] ⊙ v[t - (K-1) + k])        k = 0 … K-1; the last tap meets
-//   the current frame
+//   y[t]        = out_proj(C ⊙ Σ_k w[k] ⊙ v[t - (K-1) + k])     k = 0 … K-1
 //
 //   x, y      [time, channels]        float32
 //   in_proj   [3 channels, channels]
-//   w         [channels, K] in the file
+//   w         [channels, K]           in the file; the last tap meets the current frame
 //   out_proj  [channels, channels]
-//   state     [K-1, channels]         v of the last K-1 frames, oldest first; zeros before the
-//   first
+//   state     [K-1, channels]         v of the last K-1 frames, oldest first; zeros at first
 //
 // Source: Liquid AI's LFM2, as published in transformers (`lfm2`) and llama.cpp.
 #pragma once

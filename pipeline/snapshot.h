@@ -6,7 +6,9 @@
 // same build and CPU target. Format: docs/snapshot-format.md.
 //
 // Goals: any damage or mismatch is one clear error; the size does not grow with the age of the
-// stream. Non-goals: moving a state between models, builds or byte orders.
+// stream.
+//
+// Non-goals: moving a state between models, builds or byte orders.
 #pragma once
 
 #include <cstddef>

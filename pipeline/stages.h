@@ -1,8 +1,9 @@
 // The stages of a sensor stream, each with its own state: what the elements hold one by one and a
 // Session together.
 //
-//   SensorStage    rows -> embeddings          state: the unfinished patch, running scales,
-//   sampling BackboneStage  embeddings -> hidden        state: one lane a channel
+//   SensorStage    rows -> embeddings     state: unfinished patch, running scales, sampling
+//   BackboneStage  embeddings -> hidden   state: one lane a channel
+//   ForecastStage  hidden -> forecasts    state: the last complete frame (forecast.h)
 //
 // A stage computes the same bits alone, in a Session or in a batch with others.
 #pragma once

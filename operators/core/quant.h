@@ -1,7 +1,7 @@
 // GGUF element types: block sizes, and conversion to float32.
 //
-// A quantised row is a sequence of blocks; a block of Q8_0 is one float16 scale and 32 int8, value
-// = scale * int8.
+// A quantised row is a sequence of blocks. A block of Q8_0 is a float16 scale and 32 int8; a value
+// is the scale times its int8.
 //
 // Source: the GGUF and GGML formats as published by ggml-org/ggml.
 #pragma once

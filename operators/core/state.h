@@ -1,8 +1,10 @@
 // Recurrent state as a value: laid out while a model loads, one flat buffer afterwards.
 //
-//   StateLayout   names, element types and counts of the slots of one lane, and their fingerprint
-//   State         `lanes` copies of that layout, one after another; copy is fork, == is defined,
-//   bytes are the snapshot Lane          one of them: what an operator reads and writes
+//   StateLayout   names, element types and counts of the slots of one lane; their fingerprint
+//   State         `lanes` copies of that layout, one after another, in one buffer
+//   Lane          one of them: what an operator reads and writes
+//
+// Copying a State forks a stream, == is defined, its bytes are the snapshot.
 //
 // A lane is one independent recurrence: a sensor channel, an audio stream. State holds no pointers,
 // no weights and nothing that depends on the CPU or on how the input was cut into pieces.

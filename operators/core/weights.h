@@ -1,8 +1,9 @@
 // A GGUF version 3 file, memory-mapped and read-only: keys, and tensors by name.
 //
 // Goals: a hostile file gives one clear error, never a crash; nothing of the tensors is copied or
-// read until asked for; every error names the file, the key or tensor, and the numbers. Non-goals:
-// writing files; big-endian files; GGUF versions 1 and 2.
+// read until asked for; every error names the file, the key or tensor, and the numbers.
+//
+// Non-goals: writing files; big-endian files; GGUF versions 1 and 2.
 //
 // Source: the GGUF specification published in ggml-org/ggml, docs/gguf.md.
 #pragma once

@@ -1,6 +1,7 @@
 // Seeded random numbers for tests: the same on every machine.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
