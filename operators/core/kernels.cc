@@ -20,42 +20,46 @@ using PanelTag = hn::CappedTag<float, PackedMatrix::kPanel>;
 constexpr size_t kLanes = HWY_MIN(HWY_MAX_BYTES / sizeof(float), PackedMatrix::kPanel);
 constexpr size_t kVectors = PackedMatrix::kPanel / (HWY_TARGET == HWY_SCALAR ? 1 : kLanes);
 
-// kRows rows times kPanels panels: sums run over the inputs in order, one multiply-add each.
+// kRows rows times kPanels panels: sums run over the inputs in order, one multiply-add each. The
+// loops over sums are unrolled, so that these stay in registers.
 template <size_t kRows, size_t kPanels>
 void Tile(const PackedMatrix& w, size_t first_panel, const float* HWY_RESTRICT x,
           const float* HWY_RESTRICT bias, float* HWY_RESTRICT y) {
   const PanelTag d;
-  const size_t lanes = hn::Lanes(d), inputs = w.inputs(), outputs = w.outputs();
-  hn::Vec<PanelTag> sums[kRows][kPanels * kVectors];
-  for (auto& row : sums)
-    for (auto& sum : row) sum = hn::Zero(d);
-  const float* panel = w.panel(first_panel);
+  constexpr size_t kPerPanel = PackedMatrix::kPanel / kVectors;  // lanes of a vector
+  const size_t inputs = w.inputs(), outputs = w.outputs();
   const size_t stride = inputs * PackedMatrix::kPanel;
-  for (size_t k = 0; k < inputs; ++k) {
+  hn::Vec<PanelTag> sums[kRows][kPanels * kVectors];
+#pragma GCC unroll 16
+  for (size_t r = 0; r < kRows; ++r)
+#pragma GCC unroll 16
+    for (size_t v = 0; v < kPanels * kVectors; ++v) sums[r][v] = hn::Zero(d);
+  const float* panel = w.panel(first_panel);
+  for (size_t k = 0; k < inputs; ++k, panel += PackedMatrix::kPanel) {
     hn::Vec<PanelTag> weights[kPanels * kVectors];
-    for (size_t p = 0; p < kPanels; ++p)
-      for (size_t v = 0; v < kVectors; ++v)
-        weights[p * kVectors + v] =
-            hn::LoadU(d, panel + p * stride + k * PackedMatrix::kPanel + v * lanes);
+#pragma GCC unroll 16
+    for (size_t v = 0; v < kPanels * kVectors; ++v)
+      weights[v] = hn::LoadU(d, panel + v / kVectors * stride + v % kVectors * kPerPanel);
+#pragma GCC unroll 16
     for (size_t r = 0; r < kRows; ++r) {
       const hn::Vec<PanelTag> value = hn::Set(d, x[r * inputs + k]);
+#pragma GCC unroll 16
       for (size_t v = 0; v < kPanels * kVectors; ++v)
         sums[r][v] = hn::MulAdd(weights[v], value, sums[r][v]);
     }
   }
-  for (size_t p = 0; p < kPanels; ++p) {
-    const size_t begin = (first_panel + p) * PackedMatrix::kPanel;
-    const size_t count = std::min(PackedMatrix::kPanel, outputs - begin);
-    for (size_t r = 0; r < kRows; ++r) {
-      HWY_ALIGN float panel_sums[PackedMatrix::kPanel];
-      for (size_t v = 0; v < kVectors; ++v)
-        hn::Store(sums[r][p * kVectors + v], d, panel_sums + v * lanes);
-      float* to = y + r * outputs + begin;
-      if (bias == nullptr) {
-        std::copy_n(panel_sums, count, to);
-      } else {
-        for (size_t o = 0; o < count; ++o) to[o] = panel_sums[o] + bias[begin + o];
-      }
+#pragma GCC unroll 16
+  for (size_t r = 0; r < kRows; ++r) {
+    HWY_ALIGN float row[kPanels * PackedMatrix::kPanel];
+#pragma GCC unroll 16
+    for (size_t v = 0; v < kPanels * kVectors; ++v) hn::Store(sums[r][v], d, row + v * kPerPanel);
+    const size_t begin = first_panel * PackedMatrix::kPanel;
+    const size_t count = std::min(kPanels * PackedMatrix::kPanel, outputs - begin);
+    float* to = y + r * outputs + begin;
+    if (bias == nullptr) {
+      std::copy_n(row, count, to);
+    } else {
+      for (size_t o = 0; o < count; ++o) to[o] = row[o] + bias[begin + o];
     }
   }
 }
