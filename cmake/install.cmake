@@ -1,2 +1,30 @@
-# What a consumer gets: the layers as static libraries, the public header and what it needs, models.
+# What a consumer gets: the layers as static libraries, pipeline/session.h with the headers it needs, the models,
+# find_package(rill) and pkg-config. tests/install builds a program against it.
 include(CMakePackageConfigHelpers)
+
+set(RILL_HEADERS
+  modalities/forecast_head.h modalities/sampling.h modalities/sensor_encoder.h
+  modalities/series_norm.h
+  operators/attention.h operators/block.h operators/cfc.h operators/linear.h
+  operators/liquid_scan.h operators/norm.h operators/short_conv.h operators/swiglu.h
+  operators/core/frames.h operators/core/kernels.h operators/core/quant.h operators/core/result.h
+  operators/core/scratch.h operators/core/state.h operators/core/view.h operators/core/weights.h
+  pipeline/forecast.h pipeline/model.h pipeline/session.h pipeline/snapshot.h pipeline/stages.h)
+foreach(header ${RILL_HEADERS})
+  get_filename_component(folder ${header} DIRECTORY)
+  install(FILES ${header} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/rill/${folder})
+endforeach()
+
+install(TARGETS rill_operators rill_modalities rill_pipeline EXPORT rillTargets)
+install(EXPORT rillTargets NAMESPACE rill:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/rill)
+configure_package_config_file(cmake/rillConfig.cmake.in ${PROJECT_BINARY_DIR}/rillConfig.cmake
+  INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/rill)
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/rillConfigVersion.cmake
+  COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/rillConfig.cmake ${PROJECT_BINARY_DIR}/rillConfigVersion.cmake
+  DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/rill)
+configure_file(cmake/rill.pc.in ${PROJECT_BINARY_DIR}/rill.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/rill.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+install(DIRECTORY models/ DESTINATION ${CMAKE_INSTALL_DATADIR}/rill/models
+  FILES_MATCHING PATTERN "*.gguf" PATTERN "*.md")

@@ -26,5 +26,6 @@ function(rill_layer name)
   set_target_properties(rill_${name} PROPERTIES EXPORT_NAME ${name})
   target_include_directories(rill_${name} PUBLIC
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/rill>)
+  target_compile_features(rill_${name} PUBLIC cxx_std_20)
   target_link_libraries(rill_${name} PUBLIC ${ARG_DEPS} PRIVATE ${ARG_PRIVATE_DEPS})
 endfunction()

@@ -1,0 +1,8 @@
+#!/bin/sh
+# What ./dev demo shows: a file, then this machine for 20 seconds.
+set -eu
+here=$(dirname "$0")
+"$here/temperatures.sh" "${1:-temperatures.png}"
+echo
+echo "This machine, live for 20 seconds: CPU, memory, disk and context switches, three seconds ahead (one line of JSON a forecast):"
+"$here/machine_health.sh" 20 | cut -c 1-200
