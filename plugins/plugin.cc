@@ -1,11 +1,14 @@
 // The GStreamer plugin `rill`: one line an element.
 #include <gst/gst.h>
 
+GST_ELEMENT_REGISTER_DECLARE(lfmsensorsrc)
+
 namespace {
 
 gboolean Init(GstPlugin* plugin) {
-  static_cast<void>(plugin);
-  return TRUE;
+  bool ok = true;
+  ok &= GST_ELEMENT_REGISTER(lfmsensorsrc, plugin) == TRUE;
+  return ok;
 }
 
 }  // namespace
