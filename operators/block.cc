@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "operators/core/text.h"
+
 namespace rill {
 namespace {
 
@@ -88,7 +90,7 @@ Result<Backbone::Mixer> Backbone::LoadMixer(const Weights& weights, const std::s
     config->precision = options.cache;
     return AsMixer(Attention::Load(weights, name, width, *config, layout));
   }
-  return weights.Complain("rill.operators names \"" + kind +
+  return weights.Complain("rill.operators names \"" + Printable(kind) +
                           "\"; known are short_conv, liquid_scan, cfc and attention");
 }
 

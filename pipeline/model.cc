@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "operators/core/target.h"
+#include "operators/core/text.h"
 
 namespace rill {
 
@@ -35,7 +36,8 @@ Result<std::shared_ptr<const Model>> Model::Load(std::shared_ptr<const Weights> 
   if (!encoders) return encoders.error();
   for (const std::string& encoder : *encoders) {
     if (encoder != "sensor")
-      return weights->Complain("rill.encoders names \"" + encoder + "\"; known is sensor");
+      return weights->Complain("rill.encoders names \"" + Printable(encoder) +
+                               "\"; known is sensor");
     Result<SensorEncoder> loaded = SensorEncoder::Load(*weights, width);
     if (!loaded) return loaded.error();
     model->sensor_.emplace(std::move(*loaded));
@@ -44,7 +46,7 @@ Result<std::shared_ptr<const Model>> Model::Load(std::shared_ptr<const Weights> 
   if (!heads) return heads.error();
   for (const std::string& head : *heads) {
     if (head != "forecast")
-      return weights->Complain("rill.heads names \"" + head + "\"; known is forecast");
+      return weights->Complain("rill.heads names \"" + Printable(head) + "\"; known is forecast");
     if (!model->sensor_) return weights->Complain("head forecast needs the encoder sensor");
     Result<ForecastHead> loaded =
         ForecastHead::Load(*weights, width, model->sensor_->config().patch);
