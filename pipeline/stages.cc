@@ -70,8 +70,11 @@ Result<void> BackboneStage::CheckRoom() {
 Result<void> BackboneStage::CheckFinite(const FrameBlock& block) const {
   for (size_t c = 0; c < block.scales.size(); ++c)
     for (const float value : block.view()[c])
-      if (!std::isfinite(value))
-        return Error{"channel " + std::to_string(c) + " of the backbone is not finite"};
+      if (!std::isfinite(value)) {
+        const std::string slot = FindNonFinite(model_->backbone().layout(), state_.lane(c));
+        return Error{"channel " + std::to_string(c) + " of the stream is no longer finite, " +
+                     (slot.empty() ? "in the output of the last layer" : "in the state " + slot)};
+      }
   return {};
 }
 

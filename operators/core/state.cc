@@ -1,5 +1,8 @@
 #include "operators/core/state.h"
 
+#include <algorithm>
+#include <cmath>
+
 namespace rill {
 
 uint64_t Hash(std::span<const std::byte> bytes, uint64_t seed) {
@@ -10,12 +13,35 @@ uint64_t Hash(std::span<const std::byte> bytes, uint64_t seed) {
 
 Slot StateLayout::Add(std::string_view name, size_t count, ElementType type) {
   const Slot slot{bytes_, count, type};
+  entries_.push_back({std::string(name), slot});
   constexpr size_t kAlignment = sizeof(uint64_t);
   bytes_ += (count * BytesOf(type) + kAlignment - 1) / kAlignment * kAlignment;
   const uint64_t shape[] = {static_cast<uint64_t>(type), count};
   fingerprint_ = Hash(std::as_bytes(std::span(name)), fingerprint_);
   fingerprint_ = Hash(std::as_bytes(std::span(shape)), fingerprint_);
   return slot;
+}
+
+std::string FindNonFinite(const StateLayout& layout, Lane lane) {
+  constexpr uint16_t kExponent = 0x7c00;  // of a float16; all ones is infinite or not a number
+  for (const auto& [name, slot] : layout.entries()) {
+    bool finite = true;
+    switch (slot.type) {
+      case ElementType::kFloat32:
+        finite = std::ranges::all_of(lane.Floats(slot), [](float x) { return std::isfinite(x); });
+        break;
+      case ElementType::kFloat64:
+        finite = std::ranges::all_of(lane.Doubles(slot), [](double x) { return std::isfinite(x); });
+        break;
+      case ElementType::kFloat16:
+        finite = std::ranges::all_of(lane.Halves(slot),
+                                     [](uint16_t x) { return (x & kExponent) != kExponent; });
+        break;
+      case ElementType::kInt64: break;
+    }
+    if (!finite) return name;
+  }
+  return {};
 }
 
 }  // namespace rill

@@ -41,10 +41,17 @@ class StateLayout {
   // Reserves `count` elements, zero in a new state. The name enters the fingerprint.
   Slot Add(std::string_view name, size_t count, ElementType type = ElementType::kFloat32);
 
+  struct Entry {
+    std::string name;
+    Slot slot;
+  };
+  const std::vector<Entry>& entries() const { return entries_; }
+
   size_t bytes() const { return bytes_; }                // of one lane, multiple of 8
   uint64_t fingerprint() const { return fingerprint_; }  // of names, types and counts in order
 
  private:
+  std::vector<Entry> entries_;
   size_t bytes_ = 0;
   uint64_t fingerprint_ = 0xcbf29ce484222325;  // FNV-1a offset basis
 };
@@ -88,6 +95,9 @@ class State {
   size_t lane_bytes_ = 0;
   std::vector<uint64_t> data_;  // words, so that every slot is aligned
 };
+
+// Name of the first slot of a lane that holds a number that is not finite; empty when all are.
+std::string FindNonFinite(const StateLayout& layout, Lane lane);
 
 // FNV-1a, continued from `seed`: fingerprints and checksums.
 uint64_t Hash(std::span<const std::byte> bytes, uint64_t seed = 0xcbf29ce484222325);

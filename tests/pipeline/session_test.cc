@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "tests/support/allocations.h"
+#include "tests/support/gguf_builder.h"
 #include "tests/support/random.h"
 
 namespace rill::testing {
@@ -245,6 +246,44 @@ TEST(Session, PushAllocatesNothing) {
   const size_t before = Allocations();
   for (const TimedRow& row : rows) static_cast<void>(session.Push(row.time_ns, row.values));
   EXPECT_EQ(Allocations(), before);
+}
+
+TEST(Session, NamesTheLayerThatIsNoLongerFinite) {
+  GgufBuilder builder;
+  builder.Key("general.architecture", "rill");
+  for (const auto& [key, value] :
+       std::initializer_list<std::pair<const char*, uint32_t>>{{"width", 1},
+                                                               {"swiglu.width", 1},
+                                                               {"liquid_scan.width", 1},
+                                                               {"sensor.patch", 1},
+                                                               {"forecast.horizon", 1}})
+    builder.Key("rill." + std::string(key), value);
+  for (const char* key : {"norm_epsilon", "sensor.memory", "sensor.clip", "sensor.outlier"})
+    builder.Key("rill." + std::string(key), 1.0f);
+  builder.Key("rill.operators", std::vector<std::string>{"liquid_scan"});
+  builder.Key("rill.encoders", std::vector<std::string>{"sensor"});
+  builder.Key("rill.heads", std::vector<std::string>{"forecast"});
+  builder.Key("rill.forecast.quantiles", std::vector<float>{0.5f});
+  builder.Tensor("sensor.embed.weight", {1, 7}, {1, 1, 1, 1, 1, 1, 1});
+  builder.Tensor("sensor.embed.bias", {1}, {1});
+  for (const char* name : {"blk.0.norm.weight", "blk.0.mlp_norm.weight", "norm.weight"})
+    builder.Tensor(name, {1}, {1});
+  for (const char* name : {"gate", "up", "down"})
+    builder.Tensor("blk.0.swiglu." + std::string(name) + ".weight", {1, 1}, {1});
+  builder.Tensor("blk.0.liquid_scan.in_proj.weight", {4, 1}, {3e38f, 1, 1, 1});
+  builder.Tensor("blk.0.liquid_scan.in_proj.bias", {4}, {3e38f, 0, 0, 0});
+  builder.Tensor("blk.0.liquid_scan.decay", {1}, {1});
+  builder.Tensor("blk.0.liquid_scan.out_proj.weight", {1, 1}, {1});
+  builder.Tensor("forecast.out.weight", {2, 1}, {1, 1});
+  builder.Tensor("forecast.out.bias", {2}, {0, 0});
+  const auto bytes = builder.Bytes();
+  const auto model = Model::Load(*Weights::Parse(bytes, "big.gguf"));
+  ASSERT_TRUE(model) << model.error().message;
+  auto session = Session::Open(*model, {1, 0, 0});
+  ASSERT_TRUE(session) << session.error().message;
+  const double value = 1;
+  EXPECT_EQ(session->Push(1, {&value, 1}).error().message,
+            "channel 0 of the stream is no longer finite, in the state blk.0.liquid_scan.h");
 }
 
 TEST(SessionGroup, EqualsEachSessionAlone) {
