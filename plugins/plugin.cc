@@ -1,11 +1,20 @@
 // The GStreamer plugin `rill`: one line an element.
 #include <gst/gst.h>
 
+GST_ELEMENT_REGISTER_DECLARE(lfmbackbone)
+GST_ELEMENT_REGISTER_DECLARE(lfmforecast)
+GST_ELEMENT_REGISTER_DECLARE(lfmforecaster)
+GST_ELEMENT_REGISTER_DECLARE(lfmsensorenc)
+
 namespace {
 
 gboolean Init(GstPlugin* plugin) {
-  static_cast<void>(plugin);
-  return TRUE;
+  bool ok = true;
+  ok &= GST_ELEMENT_REGISTER(lfmbackbone, plugin) == TRUE;
+  ok &= GST_ELEMENT_REGISTER(lfmforecast, plugin) == TRUE;
+  ok &= GST_ELEMENT_REGISTER(lfmforecaster, plugin) == TRUE;
+  ok &= GST_ELEMENT_REGISTER(lfmsensorenc, plugin) == TRUE;
+  return ok;
 }
 
 }  // namespace
