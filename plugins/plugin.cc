@@ -2,12 +2,20 @@
 #include <gst/gst.h>
 
 GST_ELEMENT_REGISTER_DECLARE(lfmsensorsrc)
+GST_ELEMENT_REGISTER_DECLARE(lfmbackbone)
+GST_ELEMENT_REGISTER_DECLARE(lfmforecast)
+GST_ELEMENT_REGISTER_DECLARE(lfmforecaster)
+GST_ELEMENT_REGISTER_DECLARE(lfmsensorenc)
 
 namespace {
 
 gboolean Init(GstPlugin* plugin) {
   bool ok = true;
   ok &= GST_ELEMENT_REGISTER(lfmsensorsrc, plugin) == TRUE;
+  ok &= GST_ELEMENT_REGISTER(lfmbackbone, plugin) == TRUE;
+  ok &= GST_ELEMENT_REGISTER(lfmforecast, plugin) == TRUE;
+  ok &= GST_ELEMENT_REGISTER(lfmforecaster, plugin) == TRUE;
+  ok &= GST_ELEMENT_REGISTER(lfmsensorenc, plugin) == TRUE;
   return ok;
 }
 

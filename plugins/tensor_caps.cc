@@ -43,14 +43,14 @@ Result<std::array<uint32_t, 4>> ParseDimensions(std::string_view text) {
   }
 }
 
-Result<std::vector<std::string>> ParseColumns(const GValue* value, uint32_t count) {
+Result<std::vector<std::string>> ParseColumns(const GValue* value, size_t count) {
   std::vector<std::string> columns;
   if (value == nullptr) return columns;
   if (!GST_VALUE_HOLDS_ARRAY(value)) return Error{"caps field lfm-columns is not an array"};
   const guint n = gst_value_array_get_size(value);
   if (n != count)
-    return Error{"caps field lfm-columns has " + std::to_string(n) + " names for rows of " +
-                 std::to_string(count)};
+    return Error{"caps field lfm-columns has " + std::to_string(n) + " names for " +
+                 std::to_string(count) + " channels"};
   columns.reserve(n);
   for (guint i = 0; i < n; ++i) {
     const GValue* name = gst_value_array_get_value(value, i);
@@ -79,6 +79,15 @@ void SetColumns(GstCaps* caps, const std::vector<std::string>& columns) {
 }
 
 }  // namespace
+
+size_t TensorCaps::Channels() const {
+  if (lfm_space.empty()) return dimensions[0];
+  constexpr std::string_view kForecast = "/forecast";
+  const bool forecast =
+      lfm_space.size() > kForecast.size() &&
+      lfm_space.compare(lfm_space.size() - kForecast.size(), kForecast.size(), kForecast) == 0;
+  return dimensions[forecast ? 2 : 1];
+}
 
 size_t TensorCaps::Elements() const {
   size_t n = 1;
@@ -133,7 +142,7 @@ Result<TensorCaps> ParseTensorCaps(const GstCaps* caps) {
   tensor.lfm_space = StringField(fields, "lfm-space");
   tensor.modality = StringField(fields, "modality");
   const auto columns =
-      ParseColumns(gst_structure_get_value(fields, "lfm-columns"), tensor.dimensions[0]);
+      ParseColumns(gst_structure_get_value(fields, "lfm-columns"), tensor.Channels());
   if (!columns) return columns.error();
   tensor.columns = *columns;
   return tensor;

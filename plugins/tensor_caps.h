@@ -7,12 +7,14 @@
 //
 //   lfm-space    what the numbers mean, "<fingerprint>/embedding" or "<fingerprint>/hidden"
 //   modality     where they came from: sensor, audio, image, text
-//   lfm-columns  the names of the D values of a row, as an array of strings
+//   lfm-columns  the names of the channels C, as an array of strings
 //
 // | stream              | type    | dimensions | fields                |
 // | rows of sensors     | float64 | C:1:1:1    | modality, lfm-columns |
-// | embeddings, hidden  | float32 | D:C:1:1    | lfm-space, modality   |
-// | forecasts           | float32 | Q:H:C:1    | lfm-space             |
+// | embeddings, hidden  | float32 | D:C:1:1    | all three             |
+// | forecasts           | float32 | Q:H:C:1    | all three             |
+//
+// Forecasts have the space "<fingerprint>/forecast".
 //
 // Source: nnstreamer gst/nnstreamer/include/tensor_typedef.h (the caps grammar).
 #pragma once
@@ -38,8 +40,9 @@ struct TensorCaps {
   int framerate_denominator = 1;
   std::string lfm_space = {};             // empty: no such field
   std::string modality = {};              // empty: no such field
-  std::vector<std::string> columns = {};  // empty: no such field, else dimensions[0] names
+  std::vector<std::string> columns = {};  // empty: no such field, else Channels() names
 
+  size_t Channels() const;  // C, by the kind of stream that lfm-space tells
   size_t Elements() const;  // in one buffer
   size_t Bytes() const;     // of one buffer
   bool operator==(const TensorCaps&) const = default;

@@ -56,6 +56,12 @@ class Harness {
   GstHarness* get() { return harness_; }
   // The top element: a bin where the description held more than one element.
   GstElement* element() { return harness_->element; }
+  // The element made by that factory; lives as long as the harness.
+  GstElement* Find(const char* factory) {
+    GstElement* found = gst_harness_find_element(harness_, factory);
+    gst_object_unref(found);
+    return found;
+  }
 
   // Sends the events that open a stream: STREAM_START, CAPS if any are given, SEGMENT.
   void Start(const std::string& stream_id, const std::string& caps, GstFormat segment_format) {
@@ -143,6 +149,14 @@ class Harness {
   // The text of the next ERROR on the bus; empty when there is none.
   std::string BusError() { return BusText(GST_MESSAGE_ERROR); }
   std::string BusWarning() { return BusText(GST_MESSAGE_WARNING); }
+  // The next element message of this name; null when there is none. The caller owns it.
+  GstMessage* PopMessage(const std::string& name) {
+    while (GstMessage* message = gst_bus_pop_filtered(bus_, GST_MESSAGE_ELEMENT)) {
+      if (gst_message_has_name(message, name.c_str())) return message;
+      gst_message_unref(message);
+    }
+    return nullptr;
+  }
   // The next element message of this name, as text; empty when there is none.
   std::string BusMessage(const std::string& name) {
     while (GstMessage* message = gst_bus_pop_filtered(bus_, GST_MESSAGE_ELEMENT)) {

@@ -50,7 +50,8 @@ TEST(TensorCaps, EmbeddingsComeBackAsTheyWere) {
                               .framerate_numerator = 25,
                               .framerate_denominator = 2,
                               .lfm_space = "0123abcd/embedding",
-                              .modality = "audio"};
+                              .modality = "audio",
+                              .columns = {"a", "b", "c", "d", "e", "f", "g"}};
   const CapsPointer caps(ToGstCaps(embeddings));
   const Result<TensorCaps> read = ParseTensorCaps(caps.get());
   ASSERT_TRUE(read) << read.error().message;
@@ -83,7 +84,7 @@ TEST(TensorCaps, SaysWhatItCannotRead) {
   EXPECT_EQ(ErrorOf(head + "types=float32,dimensions=(string)65536:65536:65536:65536"),
             "a tensor of dimensions 65536:65536:65536:65536 does not fit in 1073741824 bytes");
   EXPECT_EQ(ErrorOf(head + "types=float64,dimensions=(string)3:1:1:1,lfm-columns=(string)<\"a\">"),
-            "caps field lfm-columns has 1 names for rows of 3");
+            "caps field lfm-columns has 1 names for 3 channels");
   EXPECT_EQ(ErrorOf("other/tensors,types={float32,float64}"), "tensor caps are not fixed");
 }
 

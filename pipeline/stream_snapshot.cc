@@ -1,0 +1,28 @@
+#include "pipeline/stream_snapshot.h"
+
+#include "pipeline/forecast.h"
+#include "pipeline/stages.h"
+
+namespace rill {
+
+Result<ResumePoint> CheckSnapshot(std::shared_ptr<const Model> model,
+                                  std::span<const std::byte> bytes) {
+  const Result<Snapshot> snapshot = Snapshot::Parse(bytes);
+  if (!snapshot) return snapshot.error();
+  if (snapshot->model != model->fingerprint()) return Error{"snapshot was made with another model"};
+  const Snapshot::Part* backbone = snapshot->Find("backbone");
+  if (backbone == nullptr) return Error{"snapshot has no state for backbone"};
+  const size_t lane_bytes = model->backbone().layout().bytes();
+  const size_t channels = lane_bytes == 0 ? 1 : backbone->bytes.size() / lane_bytes;
+  Result<SensorStage> sensor = SensorStage::Open(model, channels);
+  if (!sensor) return sensor.error();
+  if (const Result<void> ok = sensor->Restore(*snapshot); !ok) return ok.error();
+  if (const Result<void> ok = BackboneStage(model, channels).Restore(*snapshot); !ok)
+    return ok.error();
+  Result<ForecastStage> forecast = ForecastStage::Open(model, channels);
+  if (!forecast) return forecast.error();
+  if (const Result<void> ok = forecast->Restore(*snapshot); !ok) return ok.error();
+  return ResumePoint{channels, snapshot->position, sensor->last_ns()};
+}
+
+}  // namespace rill

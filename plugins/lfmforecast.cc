@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * SECTION:element-lfmforecast
+ *
+ * Hidden frames to forecasts: quantiles of the next `horizon` steps of every channel, one buffer
+ * for each frame on which a forecast is due, stamped with the last row seen and lasting as long as
+ * the forecast reaches. Buffers are other/tensors, or JSON lines; a message lfm-forecast with the
+ * same values can go to the application. Frames on which none is due are taken in only.
+ *
+ * |[
+ * gst-launch-1.0 -q filesrc location=ETTh1.csv ! lfmsensorparse ! lfmsensorenc every=168 !
+ *     lfmbackbone ! lfmforecast horizon=24 format=json ! fdsink
+ * gst-launch-1.0 -m filesrc location=ETTh1.csv ! lfmsensorparse ! lfmsensorenc every=0 !
+ *     lfmbackbone ! lfmforecast messages=true ! fakesink
+ * ]|
+ */
+#include "pipeline/forecast.h"
+
+#include "plugins/element.h"
+#include "plugins/forecast_output.h"
+#include "plugins/frame_meta.h"
+#include "plugins/stage_element.h"
+#include "plugins/stage_properties.h"
+
+GST_DEBUG_CATEGORY_STATIC(lfm_forecast_debug);
+#define GST_CAT_DEFAULT lfm_forecast_debug
+
+namespace {
+
+struct Settings {
+  guint horizon = 0;
+  guint64 step_ns = 0;
+  rill::ForecastFormat format = rill::ForecastFormat::kTensors;
+  bool messages = true;
+};
+
+struct Stream {
+  std::optional<rill::ForecastStage> head;
+  std::optional<rill::FrameBlock> block;
+  std::vector<std::string> columns;
+  size_t horizon = 0;
+  rill::ForecastFormat format = rill::ForecastFormat::kTensors;
+  GstSegment segment{};
+  bool discont = true;
+};
+
+struct Impl {
+  Settings settings;  // GST_OBJECT_LOCK
+  Stream stream;      // streaming thread only; empty until caps are known
+};
+
+struct LfmForecast {
+  rill::StageElement parent;
+  Impl* impl;
+};
+struct LfmForecastClass {
+  rill::StageElementClass parent;
+};
+
+G_DEFINE_TYPE(LfmForecast, lfm_forecast, rill::StageElementType())
+
+Impl& Of(gpointer object) { return *static_cast<LfmForecast*>(object)->impl; }
+
+enum : guint { kHorizon = 1, kStep, kFormat, kMessages };
+
+Settings Copy(gpointer object) {
+  GST_OBJECT_LOCK(object);
+  const Settings settings = Of(object).settings;
+  GST_OBJECT_UNLOCK(object);
+  return settings;
+}
+
+void Forget(GstElement* element) {
+  Stream& stream = Of(element).stream;
+  if (stream.head) stream.head->Reset();
+  stream.discont = true;
+}
+
+// Restores or resets as the properties and the buffer say.
+rill::Result<void> Prepare(GstElement* element, GstBuffer* buffer) {
+  rill::Stage& stage = rill::StageOf(element);
+  Stream& stream = Of(element).stream;
+  if (const auto snapshot = rill::TakeRestore(element, stage)) {
+    if (!*snapshot) return snapshot->error();
+    if (rill::Result<void> ok = stream.head->Restore(**snapshot); !ok) return ok;
+    stage.fresh = true;
+  }
+  if (GST_BUFFER_IS_DISCONT(buffer)) {
+    if (!stage.fresh && rill::WantsReset(element, stage, rill::kResetOnDiscont)) Forget(element);
+    stream.discont = true;
+  }
+  stage.fresh = false;
+  return {};
+}
+
+GstFlowReturn Send(GstElement* element, const rill::Forecast& forecast, const Settings& settings,
+                   GstBuffer* frame) {
+  Stream& stream = Of(element).stream;
+  GstBuffer* buffer = rill::ForecastBuffer(stream.format, forecast, stream.columns);
+  GST_BUFFER_PTS(buffer) = GST_BUFFER_PTS(frame);
+  if (const std::optional<int64_t> unix_ns = rill::UnixTime(frame))
+    rill::SetUnixTime(buffer, *unix_ns);
+  if (std::exchange(stream.discont, false)) GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT);
+  if (settings.messages)
+    gst_element_post_message(
+        element, rill::ForecastMessage(GST_OBJECT(element), forecast, stream.columns,
+                                       gst_segment_to_running_time(&stream.segment, GST_FORMAT_TIME,
+                                                                   GST_BUFFER_PTS(frame))));
+  return gst_pad_push(rill::SourceOf(element), buffer);
+}
+
+GstFlowReturn Take(GstElement* element, GstBuffer* buffer) {
+  Stream& stream = Of(element).stream;
+  const rill::BufferOwner owner(buffer);
+  if (!stream.head) return GST_FLOW_NOT_NEGOTIATED;
+  if (const auto ready = Prepare(element, buffer); !ready)
+    return rill::Fail(element, GST_RESOURCE_ERROR_READ, ready.error());
+  const rill::Result<rill::FrameNotes> notes = rill::ReadFrame(buffer, *stream.block);
+  if (!notes) return rill::Fail(element, GST_STREAM_ERROR_FORMAT, notes.error());
+  if (notes->use == rill::FrameUse::kKept) stream.head->Keep(*stream.block);
+  if (!notes->due) return GST_FLOW_OK;
+
+  rill::Result<rill::Forecast> forecast = notes->use == rill::FrameUse::kRepeated
+                                              ? stream.head->RunKept(stream.horizon)
+                                              : stream.head->Run(*stream.block, stream.horizon);
+  if (!forecast) return rill::Fail(element, GST_STREAM_ERROR_DECODE, forecast.error());
+  forecast->position = notes->position;
+  const Settings settings = Copy(element);
+  if (settings.step_ns > 0) forecast->step_ns = static_cast<int64_t>(settings.step_ns);
+  return Send(element, *forecast, settings, buffer);
+}
+
+rill::Result<GstCaps*> SetCaps(GstElement* element, const GstCaps* caps) {
+  rill::Stage& stage = rill::StageOf(element);
+  Stream& stream = Of(element).stream;
+  const rill::Result<rill::TensorCaps> frames = rill::CheckFrameCaps(caps, *stage.model, "hidden");
+  if (!frames) return frames.error();
+  const size_t channels = frames->Channels();
+  if (!stream.head || stream.block->scales.size() != channels ||
+      stream.columns != frames->columns) {
+    rill::Result<rill::ForecastStage> head = rill::ForecastStage::Open(stage.model, channels);
+    if (!head) return head.error();
+    stream.head.emplace(std::move(*head));
+    stream.block.emplace(channels, stage.model->backbone().width());
+    stage.fresh = true;
+  }
+  const Settings settings = Copy(element);
+  stream.columns = frames->columns;
+  stream.horizon = settings.horizon == 0 ? stream.head->horizon() : settings.horizon;
+  stream.format = settings.format;
+  return rill::ForecastCaps(stream.format, *frames, *stage.model, stream.horizon);
+}
+
+// After every earlier frame has been taken in: the stages before have added theirs.
+void PublishSnapshot(GstElement* element, const GstStructure* fields) {
+  const std::optional<rill::ForecastStage>& head = Of(element).stream.head;
+  rill::Result<rill::Snapshot> snapshot = rill::ReadParts(fields);
+  if (snapshot && !head) snapshot = rill::Error{"a snapshot was asked for before the first frame"};
+  if (!snapshot) {
+    GST_ELEMENT_WARNING(element, STREAM, FAILED, ("%s", snapshot.error().message.c_str()),
+                        (nullptr));
+    return;
+  }
+  snapshot->parts.push_back(head->Save());
+  const std::vector<std::byte> bytes = snapshot->Serialize();
+  GBytes* blob = g_bytes_new(bytes.data(), bytes.size());
+  GstStructure* message =
+      gst_structure_new("lfm-snapshot", "position", G_TYPE_INT64, gint64{snapshot->position},
+                        "state", G_TYPE_BYTES, blob, nullptr);
+  g_bytes_unref(blob);
+  if (const GValue* id = gst_structure_get_value(fields, "id"))
+    gst_structure_set_value(message, "id", id);
+  gst_element_post_message(element, gst_message_new_element(GST_OBJECT(element), message));
+}
+
+void PublishMarker(GstElement* element, const GstStructure* fields) {
+  GstStructure* message = gst_structure_copy(fields);
+  gst_structure_set_name(message, "lfm-marker");
+  gst_element_post_message(element, gst_message_new_element(GST_OBJECT(element), message));
+}
+
+GstEvent* Event(GstElement* element, GstEvent* event) {
+  Stream& stream = Of(element).stream;
+  const GstStructure* fields = gst_event_get_structure(event);
+  if (GST_EVENT_TYPE(event) == GST_EVENT_SEGMENT) gst_event_copy_segment(event, &stream.segment);
+  if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP) stream.discont = true;
+  if (rill::IsEvent(event, rill::kSnapshotEvent)) PublishSnapshot(element, fields);
+  if (rill::IsEvent(event, rill::kMarkerEvent)) PublishMarker(element, fields);
+  return event;
+}
+
+// What can be said before a stream: the model has the head, and the horizon is one of its.
+rill::Result<void> Open(GstElement* element) {
+  const rill::Model& model = *rill::StageOf(element).model;
+  const size_t horizon = Copy(element).horizon;
+  if (model.forecast() == nullptr)
+    return model.weights().Complain("the model has no forecast head");
+  if (horizon > model.forecast()->horizon())
+    return rill::Error{"a horizon of " + std::to_string(horizon) +
+                       " steps, the model forecasts 1 to " +
+                       std::to_string(model.forecast()->horizon())};
+  gst_segment_init(&Of(element).stream.segment, GST_FORMAT_TIME);
+  return {};
+}
+
+void Close(GstElement* element) { Of(element).stream = {}; }
+
+void SetProperty(GObject* object, guint id, const GValue* value, GParamSpec* spec) {
+  Impl& self = Of(object);
+  GST_OBJECT_LOCK(object);
+  switch (id) {
+    case kHorizon: self.settings.horizon = g_value_get_uint(value); break;
+    case kStep: self.settings.step_ns = g_value_get_uint64(value); break;
+    case kFormat:
+      self.settings.format = static_cast<rill::ForecastFormat>(g_value_get_enum(value));
+      break;
+    case kMessages: self.settings.messages = g_value_get_boolean(value) == TRUE; break;
+    default: G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+  }
+  GST_OBJECT_UNLOCK(object);
+}
+
+void GetProperty(GObject* object, guint id, GValue* value, GParamSpec* spec) {
+  const Settings settings = Copy(object);
+  switch (id) {
+    case kHorizon: g_value_set_uint(value, settings.horizon); break;
+    case kStep: g_value_set_uint64(value, settings.step_ns); break;
+    case kFormat: g_value_set_enum(value, static_cast<gint>(settings.format)); break;
+    case kMessages: g_value_set_boolean(value, settings.messages); break;
+    default: G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+  }
+}
+
+void lfm_forecast_init(LfmForecast* element) { element->impl = new Impl; }
+
+void Finalize(GObject* object) {
+  delete &Of(object);
+  G_OBJECT_CLASS(lfm_forecast_parent_class)->finalize(object);
+}
+
+void lfm_forecast_class_init(LfmForecastClass* element_class) {
+  GST_DEBUG_CATEGORY_INIT(lfm_forecast_debug, "lfmforecast", 0, "hidden frames to forecasts");
+  GObjectClass* object = G_OBJECT_CLASS(element_class);
+  object->set_property = SetProperty;
+  object->get_property = GetProperty;
+  object->finalize = Finalize;
+  g_object_class_install_property(object, kHorizon, rill::HorizonSpec());
+  g_object_class_install_property(object, kStep, rill::StepSpec());
+  g_object_class_install_property(object, kFormat,
+                                  rill::FormatSpec(rill::ForecastFormat::kTensors));
+  g_object_class_install_property(object, kMessages, rill::MessagesSpec());
+  rill::StageElementClass& stage = element_class->parent;
+  stage.open = Open;
+  stage.close = Close;
+  stage.forget = Forget;
+  stage.set_caps = SetCaps;
+  stage.take = Take;
+  stage.event = Event;
+  GstElementClass* base = GST_ELEMENT_CLASS(element_class);
+  rill::AddPadTemplate(base, "sink", GST_PAD_SINK, {rill::kFloat32TensorCaps});
+  rill::AddPadTemplate(base, "src", GST_PAD_SRC, {rill::kFloat32TensorCaps, rill::kJsonCaps});
+  gst_element_class_set_static_metadata(base, "Forecast head", "Filter/Converter",
+                                        "Forecasts sensor channels as quantiles", "Rill");
+}
+
+}  // namespace
+
+GST_ELEMENT_REGISTER_DEFINE(lfmforecast, "lfmforecast", GST_RANK_NONE, lfm_forecast_get_type())

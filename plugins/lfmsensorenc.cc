@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * SECTION:element-lfmsensorenc
+ *
+ * Rows of sensors to the frames of a model: one row a buffer (other/tensors, as lfmsensorparse
+ * sends them) or multi-channel audio, whose samples are rows. NaN is a missing value. A frame
+ * leaves when a patch of the model is complete; after every `every`-th row, and at the end, so does
+ * the unfinished one, marked as due for a forecast. A frame is stamped with its last row. Rows
+ * carry their time: the first one after a GAP or DISCONT brings the missing slots, and nothing is
+ * spliced.
+ *
+ * |[
+ * gst-launch-1.0 -q filesrc location=ETTh1.csv ! lfmsensorparse ! lfmsensorenc every=24 !
+ *     lfmbackbone ! lfmforecast format=json ! fdsink
+ * gst-launch-1.0 -q audiotestsrc num-buffers=20 ! audio/x-raw,format=F32LE,rate=8000,channels=2 !
+ *     lfmsensorenc every=1000 ! lfmbackbone ! lfmforecast format=json ! fdsink
+ * ]|
+ */
+#include <cstdlib>
+
+#include "pipeline/latency.h"
+#include "plugins/element.h"
+#include "plugins/frame_meta.h"
+#include "plugins/row_input.h"
+#include "plugins/stage_element.h"
+#include "plugins/stage_properties.h"
+
+GST_DEBUG_CATEGORY_STATIC(lfm_sensor_enc_debug);
+#define GST_CAT_DEFAULT lfm_sensor_enc_debug
+
+namespace {
+
+struct Settings {
+  guint every = rill::kDefaultEvery;
+  rill::BadRow on_bad_row = rill::BadRow::kError;
+};
+
+struct Stream {
+  std::optional<rill::RowInput> input;
+  std::optional<rill::SensorFrames> frames;
+  std::optional<rill::FrameBlock> block;
+  GstSegment segment{};
+  GstClockTime last_pts = GST_CLOCK_TIME_NONE;
+  bool discont = true;
+};
+
+struct Impl {
+  Settings settings;     // GST_OBJECT_LOCK
+  rill::RowStats stats;  // GST_OBJECT_LOCK
+  size_t patch = 1;      // GST_OBJECT_LOCK
+  int64_t usual_ns = 0;  // GST_OBJECT_LOCK
+  Stream stream;         // streaming thread only; empty until caps are known
+};
+
+struct LfmSensorEnc {
+  rill::StageElement parent;
+  Impl* impl;
+};
+struct LfmSensorEncClass {
+  rill::StageElementClass parent;
+};
+
+G_DEFINE_TYPE(LfmSensorEnc, lfm_sensor_enc, rill::StageElementType())
+
+Impl& Of(gpointer object) { return *static_cast<LfmSensorEnc*>(object)->impl; }
+
+enum : guint { kEvery = 1, kOnBadRow, kStats };
+
+Settings Copy(gpointer object) {
+  GST_OBJECT_LOCK(object);
+  const Settings settings = Of(object).settings;
+  GST_OBJECT_UNLOCK(object);
+  return settings;
+}
+
+void Forget(GstElement* element) {
+  Stream& stream = Of(element).stream;
+  if (stream.frames) stream.frames->Reset();
+  stream.discont = true;
+}
+
+// A latency that depends on the usual interval is known only when the stream has shown it.
+void Observe(GstElement* element, int64_t usual_ns) {
+  constexpr int64_t kWorthTelling = 16;  // a change by a 16th
+  Impl& self = Of(element);
+  GST_OBJECT_LOCK(element);
+  ++self.stats.frames;
+  const bool changed = std::abs(usual_ns - self.usual_ns) > self.usual_ns / kWorthTelling;
+  if (changed) self.usual_ns = usual_ns;
+  const bool matters = changed && self.settings.every == 0;
+  GST_OBJECT_UNLOCK(element);
+  if (matters) gst_element_post_message(element, gst_message_new_latency(GST_OBJECT(element)));
+}
+
+// Sends what the encoder has. After a failure the rest is dropped, so that its state stays whole.
+GstFlowReturn Send(GstElement* element) {
+  Stream& stream = Of(element).stream;
+  GstFlowReturn flow = GST_FLOW_OK;
+  rill::FrameNotes notes;
+  while (stream.frames->Next(*stream.block, notes)) {
+    if (flow != GST_FLOW_OK) continue;
+    GstBuffer* buffer = rill::WriteFrame(*stream.block, notes);
+    GST_BUFFER_PTS(buffer) = stream.last_pts;
+    if (stream.input->absolute()) rill::SetUnixTime(buffer, stream.block->frame.last_ns);
+    if (std::exchange(stream.discont, false)) GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT);
+    Observe(element, stream.block->frame.usual_ns);
+    flow = gst_pad_push(rill::SourceOf(element), buffer);
+  }
+  return flow;
+}
+
+void Drain(GstElement* element) {
+  Stream& stream = Of(element).stream;
+  if (!stream.frames || rill::StageOf(element).fresh) return;
+  stream.frames->Finish();
+  Send(element);
+}
+
+// Restores or resets as the properties and the buffer say.
+rill::Result<void> Prepare(GstElement* element, GstBuffer* buffer, size_t every) {
+  rill::Stage& stage = rill::StageOf(element);
+  Stream& stream = Of(element).stream;
+  if (const auto snapshot = rill::TakeRestore(element, stage)) {
+    if (!*snapshot) return snapshot->error();
+    if (rill::Result<void> ok = stream.frames->Restore(**snapshot, every); !ok) return ok;
+    stage.fresh = true;
+  }
+  if (!GST_BUFFER_IS_DISCONT(buffer)) return {};
+  if (!stage.fresh && rill::WantsReset(element, stage, rill::kResetOnDiscont)) {
+    Drain(element);
+    Forget(element);
+  }
+  stream.discont = true;
+  return {};
+}
+
+// Takes one row; counted in `stats` as taken, bad or skipped.
+GstFlowReturn TakeRow(GstElement* element, const rill::RowInput::Row& row,
+                      const Settings& settings) {
+  Impl& self = Of(element);
+  const rill::Result<bool> taken =
+      self.stream.frames->Push(row.time_ns, row.values, settings.every);
+  GST_OBJECT_LOCK(element);
+  ++(!taken ? self.stats.bad_rows : *taken ? self.stats.rows : self.stats.skipped_rows);
+  GST_OBJECT_UNLOCK(element);
+  if (!taken && settings.on_bad_row == rill::BadRow::kError)
+    return rill::Fail(element, GST_STREAM_ERROR_DECODE, taken.error());
+  if (!taken) GST_WARNING_OBJECT(element, "skipped: %s", taken.error().message.c_str());
+  if (!taken || !*taken) return GST_FLOW_OK;
+  rill::StageOf(element).fresh = false;
+  self.stream.last_pts = row.pts;
+  return Send(element);
+}
+
+GstFlowReturn Take(GstElement* element, GstBuffer* buffer) {
+  Stream& stream = Of(element).stream;
+  const rill::BufferOwner owner(buffer);
+  if (!stream.input) return GST_FLOW_NOT_NEGOTIATED;
+  const Settings settings = Copy(element);
+  if (const auto ready = Prepare(element, buffer, settings.every); !ready)
+    return rill::Fail(element, GST_RESOURCE_ERROR_READ, ready.error());
+  if (const auto loaded = stream.input->Load(buffer); !loaded)
+    return rill::Fail(element, GST_STREAM_ERROR_FORMAT, loaded.error());
+  rill::RowInput::Row row;
+  GstFlowReturn flow = GST_FLOW_OK;
+  while (flow == GST_FLOW_OK && stream.input->Next(row)) flow = TakeRow(element, row, settings);
+  return flow;
+}
+
+// State is kept when the same channels go on.
+rill::Result<GstCaps*> SetCaps(GstElement* element, const GstCaps* caps) {
+  rill::Stage& stage = rill::StageOf(element);
+  Stream& stream = Of(element).stream;
+  rill::Result<rill::RowInput> input = rill::RowInput::Open(caps);
+  if (!input) return input.error();
+  const uint32_t width = static_cast<uint32_t>(stage.model->backbone().width());
+  const bool same = stream.input && stream.input->channels() == input->channels() &&
+                    stream.input->columns() == input->columns();
+  if (!same) {
+    Drain(element);
+    rill::Result<rill::SensorFrames> frames =
+        rill::SensorFrames::Open(stage.model, input->channels());
+    if (!frames) return frames.error();
+    stream.frames.emplace(std::move(*frames));
+    stream.block.emplace(input->channels(), width);
+    stream.discont = true;
+    stage.fresh = true;
+  }
+  stream.input.emplace(std::move(*input));
+  return rill::ToGstCaps(
+      {.dimensions = {width, static_cast<uint32_t>(stream.input->channels()), 1, 1},
+       .lfm_space = stage.model->space() + "/embedding",
+       .modality = "sensor",
+       .columns = stream.input->columns()});
+}
+
+GstEvent* Event(GstElement* element, GstEvent* event) {
+  Stream& stream = Of(element).stream;
+  const GstSegment* segment = nullptr;
+  switch (GST_EVENT_TYPE(event)) {
+    case GST_EVENT_SEGMENT:
+      gst_event_parse_segment(event, &segment);
+      if (stream.segment.format != GST_FORMAT_UNDEFINED &&  // after a flush nothing can be sent yet
+          !gst_segment_is_equal(segment, &stream.segment))
+        Drain(element);
+      stream.segment = *segment;
+      break;
+    case GST_EVENT_FLUSH_STOP:
+      gst_segment_init(&stream.segment, GST_FORMAT_UNDEFINED);
+      stream.discont = true;
+      break;
+    case GST_EVENT_EOS:
+    case GST_EVENT_SEGMENT_DONE: Drain(element); break;
+    default: break;
+  }
+  if (!rill::IsEvent(event, rill::kSnapshotEvent) || !stream.frames) return event;
+  event = rill::AddPart(event, stream.frames->Save());
+  rill::SetOrigin(event, rill::StageOf(element).model->fingerprint(), stream.frames->rows());
+  return event;
+}
+
+gboolean SourceQuery(GstPad* pad, GstObject* parent, GstQuery* query) {
+  if (!gst_pad_query_default(pad, parent, query)) return FALSE;
+  if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY) return TRUE;
+  const Impl& self = Of(parent);
+  GST_OBJECT_LOCK(parent);
+  const int64_t own_ns = rill::SensorLatencyNs(self.patch, self.settings.every, self.usual_ns);
+  GST_OBJECT_UNLOCK(parent);
+  rill::AddLatency(query, static_cast<GstClockTime>(own_ns));
+  return TRUE;
+}
+
+rill::Result<void> Open(GstElement* element) {
+  const rill::Model& model = *rill::StageOf(element).model;
+  if (model.sensor() == nullptr) return model.weights().Complain("the model has no sensor encoder");
+  Impl& self = Of(element);
+  gst_segment_init(&self.stream.segment, GST_FORMAT_UNDEFINED);
+  GST_OBJECT_LOCK(element);
+  self.stats = {};
+  self.patch = model.sensor()->config().patch;
+  self.usual_ns = 0;
+  GST_OBJECT_UNLOCK(element);
+  return {};
+}
+
+void Close(GstElement* element) { Of(element).stream = {}; }
+
+void SetProperty(GObject* object, guint id, const GValue* value, GParamSpec*) {
+  Settings& settings = Of(object).settings;
+  GST_OBJECT_LOCK(object);
+  if (id == kEvery) settings.every = g_value_get_uint(value);
+  if (id == kOnBadRow) settings.on_bad_row = static_cast<rill::BadRow>(g_value_get_enum(value));
+  GST_OBJECT_UNLOCK(object);
+  if (id == kEvery)
+    gst_element_post_message(GST_ELEMENT(object), gst_message_new_latency(GST_OBJECT(object)));
+}
+
+void GetProperty(GObject* object, guint id, GValue* value, GParamSpec*) {
+  const Settings settings = Copy(object);
+  GST_OBJECT_LOCK(object);
+  const rill::RowStats stats = Of(object).stats;
+  GST_OBJECT_UNLOCK(object);
+  if (id == kEvery) g_value_set_uint(value, settings.every);
+  if (id == kOnBadRow) g_value_set_enum(value, static_cast<gint>(settings.on_bad_row));
+  if (id == kStats) g_value_take_boxed(value, rill::ToStructure(stats));
+}
+
+void lfm_sensor_enc_init(LfmSensorEnc* element) {
+  element->impl = new Impl;
+  gst_pad_set_query_function(rill::SourceOf(element), SourceQuery);
+}
+
+void Finalize(GObject* object) {
+  delete &Of(object);
+  G_OBJECT_CLASS(lfm_sensor_enc_parent_class)->finalize(object);
+}
+
+void lfm_sensor_enc_class_init(LfmSensorEncClass* element_class) {
+  GST_DEBUG_CATEGORY_INIT(lfm_sensor_enc_debug, "lfmsensorenc", 0, "sensor rows to frames");
+  GObjectClass* object = G_OBJECT_CLASS(element_class);
+  object->set_property = SetProperty;
+  object->get_property = GetProperty;
+  object->finalize = Finalize;
+  g_object_class_install_property(object, kEvery, rill::EverySpec());
+  g_object_class_install_property(object, kOnBadRow, rill::OnBadRowSpec());
+  g_object_class_install_property(object, kStats, rill::StatsSpec());
+  rill::StageElementClass& stage = element_class->parent;
+  stage.open = Open;
+  stage.close = Close;
+  stage.forget = Forget;
+  stage.set_caps = SetCaps;
+  stage.take = Take;
+  stage.event = Event;
+  GstElementClass* base = GST_ELEMENT_CLASS(element_class);
+  rill::AddPadTemplate(base, "sink", GST_PAD_SINK, {rill::kAnyTensorCaps, rill::kRowCaps});
+  rill::AddPadTemplate(base, "src", GST_PAD_SRC, {rill::kFloat32TensorCaps});
+  gst_element_class_set_static_metadata(base, "Sensor encoder", "Filter/Converter/Sensor",
+                                        "Turns rows of sensors into the frames of a model", "Rill");
+}
+
+}  // namespace
+
+GST_ELEMENT_REGISTER_DEFINE(lfmsensorenc, "lfmsensorenc", GST_RANK_NONE, lfm_sensor_enc_get_type())

@@ -1,0 +1,30 @@
+// Properties that an element and the bin around it both have, described once; and pad
+// templates.
+#pragma once
+
+#include <gst/gst.h>
+
+#include <initializer_list>
+
+namespace rill {
+
+// Rows between two forecasts when nobody says: the patch of the shipped model, which then computes
+// nothing twice.
+inline constexpr guint kDefaultEvery = 24;
+
+enum class BadRow { kError, kSkip };
+enum class ForecastFormat { kTensors, kJson };
+
+GParamSpec* EverySpec();                            // uint
+GParamSpec* OnBadRowSpec();                         // enum BadRow
+GParamSpec* StatsSpec();                            // GstStructure, read only
+GParamSpec* HorizonSpec();                          // uint
+GParamSpec* StepSpec();                             // uint64
+GParamSpec* FormatSpec(ForecastFormat by_default);  // enum ForecastFormat
+GParamSpec* MessagesSpec();                         // boolean
+
+// Adds an always-pad template of the caps.
+void AddPadTemplate(GstElementClass* element_class, const char* name, GstPadDirection direction,
+                    std::initializer_list<const char*> caps);
+
+}  // namespace rill

@@ -1,0 +1,157 @@
+// lfmforecaster: one element for the chain, and a stream that survives its process.
+#include <glib/gstdio.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "pipeline/forecast_json.h"
+#include "tests/plugins/sensor_rows.h"
+
+namespace rill {
+namespace {
+
+using namespace testing;  // NOLINT(google-build-using-namespace)
+
+class LfmForecaster : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = (std::filesystem::temp_directory_path() / "rill-forecaster-XXXXXX").string();
+    ASSERT_NE(g_mkdtemp(folder_.data()), nullptr);
+    state_ = folder_ + "/stream.state";
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::string Element(const std::string& properties) const {
+    return "lfmforecaster" + kModelProperty + properties;
+  }
+
+  std::string folder_, state_;
+};
+
+// Starts `description` in a pipeline and returns the first ERROR of the bus.
+std::string StartError(const std::string& description) {
+  GstElement* pipeline =
+      gst_parse_launch(("fakesrc ! " + description + " ! fakesink").c_str(), nullptr);
+  gst_element_set_state(pipeline, GST_STATE_PAUSED);
+  GstBus* bus = gst_element_get_bus(pipeline);
+  GstMessage* message = gst_bus_timed_pop_filtered(bus, 5 * GST_SECOND, GST_MESSAGE_ERROR);
+  std::string text;
+  if (message != nullptr) {
+    GError* error = nullptr;
+    gst_message_parse_error(message, &error, nullptr);
+    text = error->message;
+    g_error_free(error);
+    gst_message_unref(message);
+  }
+  gst_object_unref(bus);
+  gst_element_set_state(pipeline, GST_STATE_NULL);
+  gst_object_unref(pipeline);
+  return text;
+}
+
+TEST_F(LfmForecaster, PrintsJsonLines) {
+  const std::vector<SensorRow> rows = MakeRows(12, 2, 31);
+  Harness harness(Element("every=4 horizon=3"));
+  harness.Start("a", RowCaps(2), GST_FORMAT_TIME);
+  PushRows(harness, rows);
+  Session session = OpenSession(2, 4, 3);
+  const std::vector<Forecast> want = Expect(session, rows);
+  const std::vector<Frame> got = harness.PullAll();
+  ASSERT_EQ(got.size(), want.size());
+  for (size_t i = 0; i < got.size(); ++i) EXPECT_EQ(got[i].bytes, ToJson(want[i], {}) + "\n");
+  guint every = 0;
+  gchar* path = nullptr;
+  g_object_get(harness.Find("lfmforecaster"), "every", &every, "model-path", &path, nullptr);
+  EXPECT_EQ(every, 4u);
+  EXPECT_EQ(path, kModelPath);
+  g_free(path);
+}
+
+TEST_F(LfmForecaster, GoesOnFromTheFileItKept) {
+  const std::vector<SensorRow> rows = MakeRows(60, 2, 32);
+  Session session = OpenSession(2, 7);
+  const std::vector<Forecast> want = Expect(session, rows);
+  {
+    // Stopped in the middle: the last write was after row 30.
+    Harness first(Element("format=tensors every=7 state-interval=10 state-location=" + state_));
+    first.Start("a", RowCaps(2), GST_FORMAT_TIME);
+    PushRows(first, std::span(rows).first(34));
+  }
+  Session at_30 = OpenSession(2, 7);
+  Expect(at_30, std::span(rows).first(30));
+  EXPECT_EQ(*ReadFile(state_, 1 << 20), at_30.Save());
+  {
+    // The rows come again from the first on.
+    Harness second(Element("format=tensors every=7 state-location=" + state_));
+    second.Start("a", RowCaps(2), GST_FORMAT_TIME);
+    PushRows(second, rows);
+    ExpectSame(second.PullAll(), Expect(at_30, std::span(rows).subspan(30)));
+    GstStructure* stats = nullptr;
+    g_object_get(second.Find("lfmforecaster"), "stats", &stats, nullptr);
+    guint64 skipped = 0;
+    gst_structure_get_uint64(stats, "skipped-rows", &skipped);
+    EXPECT_EQ(skipped, 30u);
+    gst_structure_free(stats);
+    second.Eos();
+  }
+  EXPECT_EQ(*ReadFile(state_, 1 << 20), session.Save());
+}
+
+TEST_F(LfmForecaster, SaysWhereItGoesOn) {
+  Session session = OpenSession(1, 0);
+  ASSERT_TRUE(session.Push(1'467'331'200 * kSecondNs, std::vector{1.0}));
+  ASSERT_TRUE(WriteAtomically(state_, session.Save()));
+  GstElement* pipeline = gst_parse_launch(
+      ("fakesrc ! " + Element("state-location=" + state_) + " ! fakesink").c_str(), nullptr);
+  GstBus* bus = gst_element_get_bus(pipeline);
+  gst_element_set_state(pipeline, GST_STATE_PAUSED);
+  GstMessage* message = gst_bus_timed_pop_filtered(bus, 5 * GST_SECOND, GST_MESSAGE_ELEMENT);
+  ASSERT_NE(message, nullptr);
+  gchar* text = gst_structure_to_string(gst_message_get_structure(message));
+  EXPECT_STREQ(text, "lfm-restored, position=(gint64)1, time=(string)2016-07-01T00:00:00Z;");
+  g_free(text);
+  gst_message_unref(message);
+  gst_object_unref(bus);
+  gst_element_set_state(pipeline, GST_STATE_NULL);
+  gst_object_unref(pipeline);
+}
+
+TEST_F(LfmForecaster, SignalsAskForASnapshotAndAReset) {
+  const std::vector<SensorRow> rows = MakeRows(10, 1, 33);
+  Harness harness(Element("format=tensors every=10"));
+  harness.Start("a", RowCaps(1), GST_FORMAT_TIME);
+  PushRows(harness, std::span(rows).first(5));
+  g_signal_emit_by_name(harness.Find("lfmforecaster"), "snapshot");
+  GstMessage* message = harness.PopMessage("lfm-snapshot");
+  ASSERT_NE(message, nullptr);
+  gst_message_unref(message);
+  g_signal_emit_by_name(harness.Find("lfmforecaster"), "reset-state");
+  PushRows(harness, rows);
+  Session session = OpenSession(1, 10);
+  ExpectSame(harness.PullAll(), Expect(session, rows));
+}
+
+TEST_F(LfmForecaster, SaysWhyItDoesNotStart) {
+  EXPECT_NE(StartError("lfmforecaster model-path=/no/such.gguf").find("\"/no/such.gguf\""),
+            std::string::npos);
+  EXPECT_EQ(StartError(Element("horizon=7")), "a horizon of 7 steps, the model forecasts 1 to 6");
+  std::ofstream(state_) << "RILLSNAP and nothing that makes sense";
+  EXPECT_EQ(StartError(Element("state-location=" + state_)).find(state_ + ": "), 0u);
+}
+
+TEST_F(LfmForecaster, ModelsGoByTheNameOfTheirInstance) {
+  Harness first(Element("model-instance-id=shared"));
+  Harness second("lfmforecaster model-instance-id=shared every=4 format=tensors");
+  const std::vector<SensorRow> rows = MakeRows(8, 1, 34);
+  second.Start("a", RowCaps(1), GST_FORMAT_TIME);
+  PushRows(second, rows);
+  Session session = OpenSession(1, 4);
+  ExpectSame(second.PullAll(), Expect(session, rows));
+  const std::string copy = folder_ + "/copy.gguf";
+  std::filesystem::copy_file(kModelPath, copy);
+  EXPECT_EQ(StartError("lfmforecaster model-instance-id=shared model-path=" + copy),
+            "model-instance-id \"shared\" stands for " + kModelPath + ", not for " + copy);
+}
+
+}  // namespace
+}  // namespace rill
