@@ -45,11 +45,11 @@ struct Stream {
 };
 
 struct Impl {
-  Settings settings;     // GST_OBJECT_LOCK
-  rill::RowStats stats;  // GST_OBJECT_LOCK
-  size_t patch = 1;      // GST_OBJECT_LOCK
-  int64_t usual_ns = 0;  // GST_OBJECT_LOCK
-  Stream stream;         // streaming thread only; empty until caps are known
+  Settings settings;          // GST_OBJECT_LOCK
+  rill::RowInputStats stats;  // GST_OBJECT_LOCK
+  size_t patch = 1;           // GST_OBJECT_LOCK
+  int64_t usual_ns = 0;       // GST_OBJECT_LOCK
+  Stream stream;              // streaming thread only; empty until caps are known
 };
 
 struct LfmSensorEnc {
@@ -258,7 +258,7 @@ void SetProperty(GObject* object, guint id, const GValue* value, GParamSpec*) {
 void GetProperty(GObject* object, guint id, GValue* value, GParamSpec*) {
   const Settings settings = Copy(object);
   GST_OBJECT_LOCK(object);
-  const rill::RowStats stats = Of(object).stats;
+  const rill::RowInputStats stats = Of(object).stats;
   GST_OBJECT_UNLOCK(object);
   if (id == kEvery) g_value_set_uint(value, settings.every);
   if (id == kOnBadRow) g_value_set_enum(value, static_cast<gint>(settings.on_bad_row));

@@ -23,7 +23,7 @@ void Append(std::span<const std::byte> bytes, std::vector<double>& to) {
 
 }  // namespace
 
-GstStructure* ToStructure(const RowStats& stats) {
+GstStructure* ToStructure(const RowInputStats& stats) {
   return gst_structure_new("stats", "rows", G_TYPE_UINT64, stats.rows, "bad-rows", G_TYPE_UINT64,
                            stats.bad_rows, "skipped-rows", G_TYPE_UINT64, stats.skipped_rows,
                            "frames", G_TYPE_UINT64, stats.frames, nullptr);

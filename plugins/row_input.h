@@ -24,13 +24,13 @@ inline constexpr char kRowCaps[] =
     "channels=(int)[1, max]";
 
 // What became of the rows of a stream.
-struct RowStats {
+struct RowInputStats {
   guint64 rows = 0;  // taken
   guint64 bad_rows = 0;
   guint64 skipped_rows = 0;  // seen before the snapshot that the stream goes on from
   guint64 frames = 0;        // sent
 };
-GstStructure* ToStructure(const RowStats& stats);
+GstStructure* ToStructure(const RowInputStats& stats);
 
 class RowInput {
  public:

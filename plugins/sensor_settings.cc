@@ -1,5 +1,7 @@
 #include "plugins/sensor_settings.h"
 
+#include "plugins/stage_properties.h"
+
 namespace rill {
 namespace {
 
@@ -63,15 +65,6 @@ GType HeaderType() {
       {static_cast<int>(RowHeader::kAbsent), "The first line is data", "absent"},
       {0, nullptr, nullptr}};
   static const GType type = g_enum_register_static("LfmSensorHeader", kValues);
-  return type;
-}
-
-GType BadRowType() {
-  static const GEnumValue kValues[] = {
-      {static_cast<int>(BadRow::kSkip), "Count it in stats and go on", "skip"},
-      {static_cast<int>(BadRow::kError), "Stop with an error", "error"},
-      {0, nullptr, nullptr}};
-  static const GType type = g_enum_register_static("LfmSensorBadRow", kValues);
   return type;
 }
 

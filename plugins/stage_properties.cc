@@ -3,18 +3,18 @@
 #include "plugins/stage.h"
 
 namespace rill {
-namespace {
-
 GType BadRowType() {
   static const GType type = [] {
     static const GEnumValue values[] = {
-        {static_cast<gint>(BadRow::kError), "post an error and stop", "error"},
-        {static_cast<gint>(BadRow::kSkip), "count it and go on", "skip"},
+        {static_cast<gint>(BadRow::kError), "Post an error and stop", "error"},
+        {static_cast<gint>(BadRow::kSkip), "Count it in stats and go on", "skip"},
         {0, nullptr, nullptr}};
     return g_enum_register_static("LfmSensorBadRow", values);
   }();
   return type;
 }
+
+namespace {
 
 GType FormatType() {
   static const GType type = [] {

@@ -6,14 +6,17 @@
 
 #include <initializer_list>
 
+#include "modalities/row_options.h"
+
 namespace rill {
 
 // Rows between two forecasts when nobody says: the patch of the shipped model, which then computes
 // nothing twice.
 inline constexpr guint kDefaultEvery = 24;
 
-enum class BadRow { kError, kSkip };
 enum class ForecastFormat { kTensors, kJson };
+
+GType BadRowType();  // enum BadRow, for every element that meets bad rows
 
 GParamSpec* EverySpec();                            // uint
 GParamSpec* OnBadRowSpec();                         // enum BadRow
