@@ -11,7 +11,7 @@ GType BadRowType() {
         {static_cast<gint>(BadRow::kError), "post an error and stop", "error"},
         {static_cast<gint>(BadRow::kSkip), "count it and go on", "skip"},
         {0, nullptr, nullptr}};
-    return g_enum_register_static("LfmSensorBadRow", values);
+    return g_enum_register_static("LfmEncoderBadRow", values);
   }();
   return type;
 }
