@@ -56,8 +56,9 @@ GstBuffer* ForecastBuffer(ForecastFormat format, const Forecast& forecast,
   } else {
     buffer = gst_buffer_new_memdup(forecast.values.data(), forecast.values.size() * sizeof(float));
   }
-  GST_BUFFER_DURATION(buffer) =
-      static_cast<GstClockTime>(forecast.step_ns) * static_cast<GstClockTime>(forecast.horizon);
+  // Of a step so long that the product overflows, the duration is unknown: the function saturates.
+  GST_BUFFER_DURATION(buffer) = gst_util_uint64_scale(static_cast<guint64>(forecast.step_ns),
+                                                      static_cast<guint64>(forecast.horizon), 1);
   return buffer;
 }
 

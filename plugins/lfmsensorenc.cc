@@ -66,13 +66,6 @@ Impl& Of(gpointer object) { return *static_cast<LfmSensorEnc*>(object)->impl; }
 
 enum : guint { kEvery = 1, kOnBadRow, kStats };
 
-Settings Copy(gpointer object) {
-  GST_OBJECT_LOCK(object);
-  const Settings settings = Of(object).settings;
-  GST_OBJECT_UNLOCK(object);
-  return settings;
-}
-
 void Forget(GstElement* element) {
   Stream& stream = Of(element).stream;
   if (stream.frames) stream.frames->Reset();
@@ -156,7 +149,9 @@ GstFlowReturn Take(GstElement* element, GstBuffer* buffer) {
   Stream& stream = Of(element).stream;
   const rill::BufferOwner owner(buffer);
   if (!stream.input) return GST_FLOW_NOT_NEGOTIATED;
-  const Settings settings = Copy(element);
+  GST_OBJECT_LOCK(element);
+  const Settings settings = Of(element).settings;
+  GST_OBJECT_UNLOCK(element);
   if (const auto ready = Prepare(element, buffer, settings.every); !ready)
     return rill::Fail(element, GST_RESOURCE_ERROR_READ, ready.error());
   if (const auto loaded = stream.input->Load(buffer); !loaded)
@@ -256,13 +251,12 @@ void SetProperty(GObject* object, guint id, const GValue* value, GParamSpec*) {
 }
 
 void GetProperty(GObject* object, guint id, GValue* value, GParamSpec*) {
-  const Settings settings = Copy(object);
+  const Impl& self = Of(object);
   GST_OBJECT_LOCK(object);
-  const rill::RowInputStats stats = Of(object).stats;
+  if (id == kEvery) g_value_set_uint(value, self.settings.every);
+  if (id == kOnBadRow) g_value_set_enum(value, static_cast<gint>(self.settings.on_bad_row));
+  if (id == kStats) g_value_take_boxed(value, rill::ToStructure(self.stats));
   GST_OBJECT_UNLOCK(object);
-  if (id == kEvery) g_value_set_uint(value, settings.every);
-  if (id == kOnBadRow) g_value_set_enum(value, static_cast<gint>(settings.on_bad_row));
-  if (id == kStats) g_value_take_boxed(value, rill::ToStructure(stats));
 }
 
 void lfm_sensor_enc_init(LfmSensorEnc* element) {

@@ -56,7 +56,7 @@ GParamSpec* HorizonSpec() {
 GParamSpec* StepSpec() {
   return g_param_spec_uint64("step", "Step",
                              "Nanoseconds between two steps; 0: the usual interval of the stream",
-                             0, G_MAXINT64 / (1 << 20), 0, kAlways);
+                             0, G_MAXINT64, 0, kAlways);
 }
 
 GParamSpec* FormatSpec(ForecastFormat by_default) {

@@ -131,6 +131,32 @@ TEST_F(LfmForecaster, SignalsAskForASnapshotAndAReset) {
   ExpectSame(harness.PullAll(), Expect(session, rows));
 }
 
+TEST_F(LfmForecaster, TakesTheStateOfASession) {
+  const std::vector<SensorRow> rows = MakeRows(20, 1, 35);
+  Session session = OpenSession(1, 3);
+  Expect(session, std::span(rows).first(11));
+  const std::vector<std::byte> saved = session.Save();
+  Harness harness(Element("format=tensors every=3"));
+  GBytes* state = g_bytes_new(saved.data(), saved.size());
+  g_object_set(harness.Find("lfmforecaster"), "state", state, nullptr);
+  g_bytes_unref(state);
+  harness.Start("a", RowCaps(1), GST_FORMAT_TIME);
+  PushRows(harness, std::span(rows).subspan(11));
+  ExpectSame(harness.PullAll(), Expect(session, std::span(rows).subspan(11)));
+}
+
+TEST_F(LfmForecaster, RefusesAStateOfOtherChannels) {
+  const std::vector<std::byte> saved = OpenSession(2, 3).Save();
+  Harness harness(Element(""));
+  GBytes* state = g_bytes_new(saved.data(), saved.size());
+  g_object_set(harness.Find("lfmforecaster"), "state", state, nullptr);
+  g_bytes_unref(state);
+  harness.Start("a", RowCaps(1), GST_FORMAT_TIME);
+  EXPECT_EQ(PushRow(harness, {0, {1.0}}), GST_FLOW_ERROR);
+  EXPECT_EQ(harness.BusError(),
+            "snapshot's state of sensor has another layout: other options or channels");
+}
+
 TEST_F(LfmForecaster, SaysWhyItDoesNotStart) {
   EXPECT_NE(StartError("lfmforecaster model-path=/no/such.gguf").find("\"/no/such.gguf\""),
             std::string::npos);
