@@ -14,6 +14,12 @@ void TextLines::Reset() {
   finished_ = skipping_ = false;
 }
 
+void TextLines::DropPartial() {
+  buffer_.clear();
+  begin_ = scanned_ = 0;
+  skipping_ = false;
+}
+
 Result<std::optional<std::string_view>> TextLines::Pull() {
   while (true) {
     const size_t end = buffer_.find('\n', begin_ + scanned_);

@@ -22,6 +22,8 @@ class TextLines {
   // The next whole line, valid until the next call of any member; nothing yet, or the error that a
   // line is longer than the bound. After that error the rest of the line is skipped.
   Result<std::optional<std::string_view>> Pull();
+  // Forgets the line begun, its bytes so far: what comes next starts a line.
+  void DropPartial();
   void Reset();
 
   size_t lines() const { return lines_; }  // pulled or refused so far

@@ -1,11 +1,14 @@
 // The GStreamer plugin `rill`: one line an element.
 #include <gst/gst.h>
 
+GST_ELEMENT_REGISTER_DECLARE(lfmsensorparse)
+
 namespace {
 
 gboolean Init(GstPlugin* plugin) {
-  static_cast<void>(plugin);
-  return TRUE;
+  gboolean ok = FALSE;
+  ok |= GST_ELEMENT_REGISTER(lfmsensorparse, plugin);
+  return ok;
 }
 
 }  // namespace

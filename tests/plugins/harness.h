@@ -39,9 +39,9 @@ struct Frame {
 
 class Harness {
  public:
-  // `description` is one element with its properties, as gst-launch-1.0 takes it.
+  // `description` is one element with its properties, or a chain, as gst-launch-1.0 takes it.
   explicit Harness(const std::string& description)
-      : harness_(gst_harness_new_parse(description.c_str())), bus_(gst_bus_new()) {
+      : harness_(Make(description)), bus_(gst_bus_new()) {
     gst_element_set_bus(element(), bus_);
     gst_harness_play(harness_);
   }
@@ -54,7 +54,7 @@ class Harness {
   Harness& operator=(const Harness&) = delete;
 
   GstHarness* get() { return harness_; }
-  // The top element: a bin where the description held more than one element.
+  // The element; a bin where the description is a chain.
   GstElement* element() { return harness_->element; }
 
   // Sends the events that open a stream: STREAM_START, CAPS if any are given, SEGMENT.
@@ -160,6 +160,23 @@ class Harness {
   }
 
  private:
+  static GstHarness* Make(const std::string& description) {
+    GError* error = nullptr;
+    GstElement* element = gst_parse_bin_from_description_full(
+        description.c_str(), TRUE, nullptr, GST_PARSE_FLAG_NO_SINGLE_ELEMENT_BINS, &error);
+    if (element == nullptr) g_error("%s: %s", description.c_str(), error->message);
+    g_clear_error(&error);
+    gst_object_ref_sink(element);
+    const auto pad = [&](const char* name) -> const char* {
+      GstPad* found = gst_element_get_static_pad(element, name);
+      if (found == nullptr) return nullptr;
+      gst_object_unref(found);
+      return name;
+    };
+    GstHarness* harness = gst_harness_new_with_element(element, pad("sink"), pad("src"));
+    gst_object_unref(element);
+    return harness;
+  }
   std::string BusText(GstMessageType type) {
     GstMessage* message = gst_bus_pop_filtered(bus_, type);
     if (message == nullptr) return "";
