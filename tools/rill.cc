@@ -10,6 +10,7 @@ int main(int argc, char** argv) {
   CLI::App app("Liquid-Foundation-Model networks on endless streams", "rill");
   app.require_subcommand(1);
   int code = rill::kDone;
+  rill::AddInspect(app, code);
   rill::AddForecast(app, code);
   rill::AddBench(app, code);
   try {
