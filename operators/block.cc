@@ -107,12 +107,15 @@ Result<Backbone> Backbone::Load(const Weights& weights, Options options) {
 
   StateLayout layout;
   std::vector<Block> blocks;
+  std::vector<size_t> state_bytes;
   for (const std::string& kind : *names) {
     const std::string prefix = "blk." + std::to_string(blocks.size()) + ".";
     Result<RmsNorm> norm = RmsNorm::Load(weights, prefix + "norm", width, eps);
     if (!norm) return norm.error();
+    const size_t before = layout.bytes();
     Result<Mixer> mixer = LoadMixer(weights, kind, prefix, width, eps, options, layout);
     if (!mixer) return mixer.error();
+    state_bytes.push_back(layout.bytes() - before);
     Result<RmsNorm> mlp_norm = RmsNorm::Load(weights, prefix + "mlp_norm", width, eps);
     if (!mlp_norm) return mlp_norm.error();
     Result<Swiglu> swiglu = Swiglu::Load(weights, prefix + "swiglu", width, inner);
@@ -122,7 +125,8 @@ Result<Backbone> Backbone::Load(const Weights& weights, Options options) {
   }
   Result<RmsNorm> norm = RmsNorm::Load(weights, "norm", width, eps);
   if (!norm) return norm.error();
-  return Backbone(width, std::move(blocks), std::move(*norm), layout, std::move(*names));
+  return Backbone(width, std::move(blocks), std::move(*norm), layout, std::move(*names),
+                  std::move(state_bytes));
 }
 
 size_t Backbone::ScratchFloats(size_t rows) const {

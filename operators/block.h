@@ -35,6 +35,8 @@ class Backbone {
   size_t width() const { return width_; }
   const StateLayout& layout() const { return layout_; }  // of one lane
   const std::vector<std::string>& operators() const { return names_; }
+  // Bytes of state of one block and lane.
+  size_t state_bytes(size_t block) const { return state_bytes_[block]; }
   size_t ScratchFloats(size_t rows) const;
 
   // Frames that a lane can still take; INT64_MAX unless a layer attends to all of a declared
@@ -58,12 +60,13 @@ class Backbone {
   };
 
   Backbone(size_t width, std::vector<Block> blocks, RmsNorm norm, StateLayout layout,
-           std::vector<std::string> names)
+           std::vector<std::string> names, std::vector<size_t> state_bytes)
       : width_(width),
         blocks_(std::move(blocks)),
         norm_(std::move(norm)),
         layout_(layout),
-        names_(std::move(names)) {}
+        names_(std::move(names)),
+        state_bytes_(std::move(state_bytes)) {}
 
   static Result<Mixer> LoadMixer(const Weights& weights, const std::string& kind,
                                  const std::string& prefix, size_t width, float epsilon,
@@ -74,6 +77,7 @@ class Backbone {
   RmsNorm norm_;
   StateLayout layout_;
   std::vector<std::string> names_;
+  std::vector<size_t> state_bytes_;  // one a block
 };
 
 }  // namespace rill

@@ -84,6 +84,8 @@ uint64_t Model::parameters() const {
   return count;
 }
 
+std::string VectorTarget() { return TargetName(); }
+
 Result<std::string> FindModel(const std::string& path_or_name) {
   namespace fs = std::filesystem;
   std::error_code ignored;

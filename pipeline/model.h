@@ -54,4 +54,7 @@ class Model {
 // NAME or NAME.gguf in RILL_MODEL_PATH, the source tree and the installed data directory.
 Result<std::string> FindModel(const std::string& path_or_name);
 
+// The vector instructions that models run with on this CPU: "AVX2".
+std::string VectorTarget();
+
 }  // namespace rill

@@ -3,13 +3,20 @@
 // Exit codes: 0 done, 1 failed (one sentence on stderr), 2 used wrongly.
 #include <CLI/CLI.hpp>
 
+#include "tools/commands.h"
+#include "tools/console.h"
+
 int main(int argc, char** argv) {
   CLI::App app("Liquid-Foundation-Model networks on endless streams", "rill");
   app.require_subcommand(1);
+  int code = rill::kDone;
+  rill::AddInspect(app, code);
+  rill::AddForecast(app, code);
+  rill::AddBench(app, code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    return app.exit(error) == 0 ? rill::kDone : rill::kMisused;
   }
-  return 0;
+  return code;
 }

@@ -1,0 +1,194 @@
+// The `rill` command as a user meets it: a process, its output and its exit code.
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <nlohmann/json.hpp>
+
+namespace {
+
+using nlohmann::json;
+
+struct Outcome {
+  int code = -1;
+  std::string out, err;
+};
+
+std::string Slurp(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+class Rill : public testing::Test {
+ protected:
+  Rill()
+      : folder_(std::filesystem::temp_directory_path() /
+                ("rill_test." + std::to_string(getpid()))) {
+    std::filesystem::create_directories(folder_);
+    WriteRows("rows.csv", 0, 60);
+  }
+  ~Rill() override { std::filesystem::remove_all(folder_); }
+
+  std::string Path(const std::string& name) const { return (folder_ / name).string(); }
+
+  // Hourly rows [first, last) of two columns.
+  void WriteRows(const std::string& name, int first, int last) const {
+    std::ofstream file(folder_ / name);
+    file << "time,temperature,pressure\n";
+    for (int t = first; t < last; ++t)
+      file << 1'500'000'000 + 3600 * t << ',' << 20 + 5 * std::sin(t * 0.7) << ',' << 1000 + t % 7
+           << '\n';
+  }
+
+  Outcome Run(const std::string& arguments) const {
+    const std::string command = std::string(RILL_BINARY_DIR "/bin/rill ") + arguments + " >" +
+                                Path("out") + " 2>" + Path("err");
+    const int status = std::system(command.c_str());
+    return {WEXITSTATUS(status), Slurp(folder_ / "out"), Slurp(folder_ / "err")};
+  }
+  Outcome Forecast(const std::string& arguments) const {
+    return Run("forecast -m " RILL_SOURCE_DIR "/tests/goldens/sensor_model.gguf " + arguments);
+  }
+
+  std::filesystem::path folder_;
+};
+
+std::vector<json> Lines(const std::string& text) {
+  std::vector<json> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(json::parse(line));
+  return lines;
+}
+
+// One sentence: one line that starts with the command's name.
+void ExpectSentence(const Outcome& outcome, const std::string& part) {
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+  EXPECT_EQ(outcome.err.rfind("rill: ", 0), 0u) << outcome.err;
+  EXPECT_NE(outcome.err.find(part), std::string::npos) << outcome.err;
+}
+
+TEST_F(Rill, ForecastsJsonLinesPerColumnAndPosition) {
+  const Outcome outcome = Forecast(Path("rows.csv") + " --at 30,40 --horizon 5 --format json");
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const std::vector<json> lines = Lines(outcome.out);
+  ASSERT_EQ(lines.size(), 4u);
+  EXPECT_EQ(lines[0]["column"], "temperature");
+  EXPECT_EQ(lines[1]["column"], "pressure");
+  EXPECT_EQ(lines[0]["at"], 30);
+  EXPECT_EQ(lines[2]["at"], 40);
+  EXPECT_EQ(lines[0]["quantiles"].size(), 5u);
+  EXPECT_EQ(lines[0]["quantiles"][0].size(), lines[0]["quantile_levels"].size());
+  EXPECT_EQ(lines[0]["step_seconds"], 3600);
+}
+
+TEST_F(Rill, ForecastsTheSameFromAPipeAndFromAState) {
+  const Outcome whole = Forecast(Path("rows.csv") + " --json");
+  ASSERT_EQ(whole.code, 0) << whole.err;
+  EXPECT_EQ(Forecast("--json - < " + Path("rows.csv")).out, whole.out);
+  WriteRows("first.csv", 0, 23);
+  WriteRows("second.csv", 23, 60);
+  EXPECT_EQ(Forecast(Path("first.csv") + " --save-state " + Path("state")).code, 0);
+  EXPECT_EQ(Forecast(Path("second.csv") + " --json --resume " + Path("state")).out, whole.out);
+}
+
+TEST_F(Rill, ForecastsEveryFewRowsAsCsv) {
+  const Outcome outcome =
+      Forecast(Path("rows.csv") + " --columns pressure --every 25 --horizon 2 --format csv");
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(outcome.out.rfind("time,column,step,q", 0), 0u);
+  EXPECT_EQ(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 1 + 3 * 2);  // 25, 50, 60
+}
+
+TEST_F(Rill, ThinsStepsThatAreLongerThanARow) {
+  const json hourly = Lines(Forecast(Path("rows.csv") + " --json --horizon 4").out).at(0);
+  const json slower = Lines(Forecast(Path("rows.csv") + " --json --horizon 2 --step 2h").out).at(0);
+  EXPECT_EQ(slower["step_seconds"], 7200);
+  EXPECT_EQ(slower["quantiles"][1], hourly["quantiles"][3]);
+  ExpectSentence(Forecast(Path("rows.csv") + " --step 90m"), "no multiple");
+}
+
+TEST_F(Rill, DrawsAPngThatIsWhole) {
+  const Outcome outcome =
+      Forecast(Path("rows.csv") + " --at 50 --plot " + Path("out.png") + " --format csv");
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const std::string png = Slurp(folder_ / "out.png");
+  ASSERT_GT(png.size(), 1000u);
+  EXPECT_EQ(png.substr(0, 8), "\x89PNG\r\n\x1a\n");
+  EXPECT_EQ(png.substr(png.size() - 8, 4), "IEND");
+}
+
+TEST_F(Rill, SaysInOneSentenceWhatIsWrong) {
+  const std::string rows = Path("rows.csv");
+  ExpectSentence(Forecast(rows + " --horizon 1000"), "1000 steps, the model forecasts 1 to 6");
+  ExpectSentence(Forecast(rows + " --at 61"), "--at 61 lies after the end");
+  ExpectSentence(Forecast(rows + " --columns wind"), "wind");
+  ExpectSentence(Forecast(Path("absent.csv")), "absent.csv");
+  ExpectSentence(Forecast(rows + " --resume " + rows), "rows.csv");
+  ExpectSentence(Forecast("- < /dev/null"), "empty");
+  ExpectSentence(Run("forecast -m absent " + rows), "absent");
+  ExpectSentence(Run("inspect " + rows), "rows.csv");
+  ExpectSentence(Run("bench forecast --task ett_1h --baseline-only --data " + Path("")), "ETTh1.csv");
+}
+
+TEST_F(Rill, ExitsWithTwoWhenUsedWrongly) {
+  for (const char* arguments :
+       {"", "nonsense", "forecast", "forecast x --format xml", "bench forecast --task nonsense",
+        "forecast x --horizon 0", "forecast x --on-bad-row maybe"})
+    EXPECT_EQ(Run(arguments).code, 2) << arguments;
+  for (const char* arguments :
+       {"--help", "forecast --help", "inspect --help", "bench --help", "bench forecast --help"})
+    EXPECT_EQ(Run(arguments).code, 0) << arguments;
+  EXPECT_NE(Run("forecast --help").out.find("Example"), std::string::npos);
+}
+
+TEST_F(Rill, InspectsModelsAsJson) {
+  const Outcome outcome =
+      Run("inspect --json --keys --tensors " RILL_SOURCE_DIR "/tests/goldens/sensor_model.gguf");
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const json model = json::parse(outcome.out);
+  uint64_t parameters = 0, tensors = 0;
+  for (const json& layer : model["layers"]) parameters += layer["parameters"].get<uint64_t>();
+  for (const json& tensor : model["tensor_table"]) tensors += tensor["bytes"].get<uint64_t>();
+  EXPECT_EQ(parameters, model["parameters"]);
+  EXPECT_LT(tensors, model["file_bytes"]);
+  EXPECT_EQ(model["keys"]["general.architecture"], "rill");
+  EXPECT_EQ(model["heads"]["forecast"]["horizon"], 6);
+  EXPECT_EQ(model["fingerprint"].get<std::string>().size(), 16u);
+}
+
+TEST_F(Rill, FindsStreamsEqualHoweverTheyAreCut) {
+  const Outcome outcome = Run("bench forecast --task equality --json --file " + Path("rows.csv") +
+                              " -m " RILL_SOURCE_DIR "/tests/goldens/sensor_model.gguf");
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_TRUE(json::parse(outcome.out)["identical"].get<bool>());
+}
+
+// The published rows, from the public data; nothing is forecast.
+TEST_F(Rill, ReproducesThePublishedBaselines) {
+  struct Row {
+    const char* task;
+    double mase, sql;
+  };
+  for (const Row& row :
+       {Row{"ett_1h", 1.3227158902, 1.207}, Row{"uci_air_quality_1H", 1.4424742215, 1.384}}) {
+    const Outcome outcome =
+        Run(std::string("bench forecast --json --baseline-only --task ") + row.task);
+    if (outcome.err.find("is not there") != std::string::npos)
+      GTEST_SKIP() << "the data sets are not there";
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    const json naive = json::parse(outcome.out)["seasonal_naive"];
+    EXPECT_NEAR(naive["mase"].get<double>(), row.mase, 5.1e-11) << row.task;
+    EXPECT_NEAR(naive["sql"].get<double>(), row.sql, 5e-4) << row.task;
+  }
+}
+
+}  // namespace

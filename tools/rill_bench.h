@@ -1,0 +1,10 @@
+// The sub-commands of `rill bench`.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+namespace rill {
+
+void AddBenchForecast(CLI::App& bench, int& code);
+
+}  // namespace rill
