@@ -58,6 +58,7 @@ class Harness {
   GstElement* element() { return harness_->element; }
   // The element made by that factory; lives as long as the harness.
   GstElement* Find(const char* factory) {
+    if (g_str_equal(GST_OBJECT_NAME(gst_element_get_factory(element())), factory)) return element();
     GstElement* found = gst_harness_find_element(harness_, factory);
     gst_object_unref(found);
     return found;

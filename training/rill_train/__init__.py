@@ -1,0 +1,1 @@
+"""Training of Rill's models: operators, data, recipes and export to GGUF."""

@@ -1,0 +1,182 @@
+"""Golden files for the C++ tests: inputs and outputs of every operator and of a tiny model.
+
+    python3 -m rill_train.export_goldens ../tests/goldens
+
+`NAME.gguf` for short_conv, liquid_scan, cfc, attention, attention_full, swiglu, rms_norm, linear:
+
+    metadata            the operator's keys of docs/model-format.md
+    blk.0.NAME.*        weights under their names in a model file (attention_full:
+                        blk.0.attention; rms_norm: blk.0.norm; linear: blk.0.linear)
+    input   [time, D]   frames, one stream
+    dt      [time]      only where the operator is time-aware
+    state_in, state_out the state before and after: short_conv [K - 1, D], oldest product first;
+                        liquid_scan [E]; cfc [N]. Attention starts empty
+    output  [time, D]
+
+`sensor_model.gguf` is a model file; `sensor_model_golden.gguf` holds
+
+    rows          [rows, channels]            regular rows, NaN where missing
+    features      [frames, channels, 3P + 4]  of every complete frame
+    embedding     [frames, channels, D]
+    blk.n.output  [frames, channels, D]       the residual stream after block n
+    hidden        [frames, channels, D]
+    quantiles     [5, channels, H, Q]         the peeks after the last five rows, in their units
+
+Everything is computed in double precision from weights rounded to float32.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from . import export, features, gguf, models
+from .operators import OPERATORS, RmsNorm, SwiGlu, linear
+
+TINY = {
+    "width": 16,
+    "norm_epsilon": 1e-5,
+    "operators": ["short_conv", "liquid_scan", "cfc", "attention"],
+    "swiglu.width": 24,
+    "short_conv.taps": 3,
+    "liquid_scan.width": 20,
+    "cfc.width": 12,
+    "cfc.backbone": 18,
+    "attention.heads": 4,
+    "attention.kv_heads": 2,
+    "attention.head_width": 6,
+    "attention.window": 7,
+    "attention.sinks": 2,
+    "attention.rope_base": 10000.0,
+    "encoders": ["sensor"],
+    "heads": ["forecast"],
+    "sensor.patch": 4,
+    "sensor.memory": 40.0,
+    "sensor.clip": 20.0,
+    "sensor.outlier": 6.0,
+    "forecast.horizon": 6,
+    "forecast.quantiles": [0.1, 0.25, 0.5, 0.75, 0.9],
+}
+FRAMES = 37
+
+
+def f32(value):
+    return np.asarray(value, np.float32), "F32"
+
+
+def shaken(module):
+    """Random biases and norms as well: zeros and ones would hide mistakes."""
+    for parameter in module.parameters():
+        if parameter.ndim == 1:
+            parameter.data += 0.3 * torch.randn_like(parameter)
+    return module.requires_grad_(False).double()
+
+
+def weights(module, prefix):
+    return {f"{prefix}.{name}": f32(value.float()) for name, value in module.state_dict().items()}
+
+
+def operator_golden(kind, config, prefix):
+    operator = shaken(OPERATORS[kind](config, 1.0))
+    x = torch.randn(FRAMES, config["width"]).double()
+    dt = torch.exp(0.7 * torch.randn(FRAMES)).double()
+    state = operator.initial_state(1)
+    tensors = weights(operator, prefix)
+    stateful = kind != "attention"
+    if stateful:
+        state = torch.randn_like(state).double()
+        tensors["state_in"] = f32(state[0])
+    outputs = []
+    for t in range(FRAMES):
+        y, state = operator.step(x[t : t + 1], dt[t : t + 1], state)
+        outputs.append(y[0])
+    tensors["input"], tensors["output"] = f32(x), f32(torch.stack(outputs))
+    if kind in ("liquid_scan", "cfc"):
+        tensors["dt"] = f32(dt)
+    if stateful:
+        tensors["state_out"] = f32(state[0])
+    return tensors
+
+
+def plain_golden(module, prefix):
+    x = torch.randn(FRAMES, TINY["width"]).double()
+    shaken(module)
+    return weights(module, prefix) | {"input": f32(x), "output": f32(module(x))}
+
+
+def make_rows(rng, count, channels):
+    """Three channels unlike each other, with every kind of gap."""
+    time = np.arange(count)[:, None]
+    rows = np.sin(2 * np.pi * time / [8, 11, 5]) * [1, 30, 0.01]
+    rows += np.cumsum(rng.standard_normal((count, channels)), 0) * [0.1, 4, 0.001] + [5, -1000, 0]
+    rows += (rng.random((count, channels)) < 0.03) * [20, 400, 0.3]
+    rows[rng.random((count, channels)) < 0.15] = np.nan
+    rows[:6, 1] = np.nan
+    rows[60:75, 0] = np.nan
+    rows[90:120, 2] = rows[89, 2]
+    return rows.astype(np.float32)
+
+
+def model_golden(model, rows):
+    """Streams the rows frame by frame; peeks after each of the last five."""
+    config, channels = model.config, rows.shape[1]
+    patch, horizon = config["sensor.patch"], config["forecast.horizon"]
+    memory, outlier, clip = (config["sensor." + key] for key in ("memory", "outlier", "clip"))
+    scale, state = features.RunningScale.zeros(channels), model.initial_state(channels)
+    found = {name: [] for name in ("features", "embedding", "hidden", "quantiles")}
+    found |= {f"blk.{n}.output": [] for n in range(len(config["operators"]))}
+    for row in range(1, len(rows) + 1):
+        elapsed = (row - 1) % patch + 1
+        frame = np.full((channels, patch), np.nan)
+        frame[:, :elapsed] = rows[row - elapsed : row].T
+        count = np.full(channels, elapsed)
+        after = features.advance(frame, count, scale, memory, outlier)
+        inputs = features.features(frame, count, scale, after, memory, clip)
+        dt = torch.full((channels,), elapsed / patch).double()
+        hidden, new, layers = model.step(torch.from_numpy(inputs).double(), dt, state)
+        if row > len(rows) - 5:
+            quantiles = model.head(hidden).sort(-1).values[:, elapsed : elapsed + horizon].numpy()
+            found["quantiles"].append(
+                after.location[:, None, None] + after.scale()[:, None, None] * quantiles)
+        if elapsed == patch:
+            scale, state = after, new
+            found["features"].append(inputs)
+            found["embedding"].append(model.sensor.embed(torch.from_numpy(inputs).double()))
+            found["hidden"].append(hidden)
+            for n, layer in enumerate(layers):
+                found[f"blk.{n}.output"].append(layer)
+    stack = lambda parts: np.stack([np.asarray(part) for part in parts])
+    return {"rows": f32(rows)} | {name: f32(stack(parts)) for name, parts in found.items()}
+
+
+def main():
+    parser = argparse.ArgumentParser(description="golden files for the C++ tests")
+    parser.add_argument("output", type=Path)
+    options = parser.parse_args()
+    options.output.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(7)
+    metadata = {f"rill.{key}": value for key, value in TINY.items()}
+    write = lambda name, tensors, keys=metadata: gguf.write(
+        options.output / f"{name}.gguf", {"general.architecture": "rill", **keys}, tensors)
+
+    for kind in OPERATORS:
+        write(kind, operator_golden(kind, TINY, f"blk.0.{kind}"))
+    # Full attention is a window that nothing has left yet.
+    full = dict(TINY, **{"attention.window": FRAMES, "attention.sinks": 0})
+    keys = {key: value for key, value in metadata.items()
+            if key not in ("rill.attention.window", "rill.attention.sinks")}
+    write("attention_full", operator_golden("attention", full, "blk.0.attention"),
+          keys | {"rill.attention.capacity": FRAMES})
+    write("swiglu", plain_golden(SwiGlu(TINY["width"], TINY["swiglu.width"], 1.0), "blk.0.swiglu"))
+    write("rms_norm", plain_golden(RmsNorm(TINY["width"], TINY["norm_epsilon"]), "blk.0.norm"))
+    write("linear", plain_golden(linear(TINY["width"], 23, bias=True), "blk.0.linear"))
+
+    model = shaken(models.SensorModel(TINY))
+    file = export.model_file(model, "Tiny sensor model", "For tests", "F32")
+    gguf.write(options.output / "sensor_model.gguf", *file)
+    write("sensor_model_golden", model_golden(model, make_rows(np.random.default_rng(7), 163, 3)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""Trains the sensor forecaster.
+
+    python3 -m rill_train.synthetic --output runs/synthetic.npy
+    python3 -m rill_train.train --minutes 52 --synthetic runs/synthetic.npy --output runs/base
+    python3 -m rill_train.train --minutes 14 --decay 1 --ett-end 14060 --start runs/base/last.pt \
+        --synthetic runs/synthetic.npy --output runs/shipped
+
+The learning rate warms up, stays, and decays linearly over the last `--decay` of the minutes. A run
+without decay is a base from which several short decaying runs, with other data, can start.
+"""
+
+import argparse
+import json
+import math
+import time
+from pathlib import Path
+
+import torch
+from torch.utils.data import DataLoader
+
+from . import batches, evaluate, ltsf, models, series
+from .optimizer import Average, make_optimizers
+
+REPORT_STEPS, CHECKPOINT_SECONDS = 50, 300
+
+
+class PinballLoss(torch.autograd.Function):
+    """Weighted sum of 2 pinball over quantiles, averaged over all weighted targets.
+
+    Written out because it runs over [tokens, slots, levels], the largest array of a step.
+    """
+
+    @staticmethod
+    def forward(ctx, quantiles, targets, weights, levels):
+        miss = targets[..., None] - quantiles
+        slope = torch.where(miss >= 0, levels, levels - 1).mul_(weights[..., None])
+        count = (weights > 0).sum() * len(levels) / 2
+        ctx.save_for_backward(slope.div_(count))
+        return torch.dot(miss.flatten(), slope.flatten())
+
+    @staticmethod
+    def backward(ctx, grad):
+        (slope,) = ctx.saved_tensors
+        return slope * -grad, None, None, None
+
+
+class Trainer:
+    """Weights, optimisers and averages of a run, its clock and its checkpoints."""
+
+    def __init__(self, options):
+        self.options = options
+        self.model = models.SensorModel(models.BASE)
+        self.optimizers = make_optimizers(
+            self.model, options.lr, options.weight_decay, not options.adam)
+        self.average = Average(self.model, options.average)
+        self.levels = torch.tensor(self.model.config["forecast.quantiles"])
+        self.step, self.seconds = 0, 0.0
+        self.path = options.output / "last.pt"
+        if options.resume:
+            self.restore(self.path, same_run=True)
+        elif options.start:
+            self.restore(options.start, same_run=False)
+
+    def restore(self, path, same_run):
+        checkpoint = torch.load(path)
+        self.model.load_state_dict(checkpoint["model"])
+        self.average.values = checkpoint["ema"]
+        self.average.steps = checkpoint["average_steps"]
+        for optimizer, state in zip(self.optimizers, checkpoint["optimizers"]):
+            optimizer.load_state_dict(state)
+        if same_run:
+            self.step, self.seconds = checkpoint["step"], checkpoint["spent"]
+
+    def checkpoint(self):
+        models.save(
+            self.path, self.model, ema=self.average.values, average_steps=self.average.steps,
+            step=self.step, spent=self.seconds, options=str(vars(self.options)),
+            optimizers=[optimizer.state_dict() for optimizer in self.optimizers])
+
+    def averaged_model(self):
+        model = models.SensorModel(self.model.config)
+        model.load_state_dict(self.average.values)
+        return model.eval()
+
+    def learning_rate(self):
+        options, left = self.options, 1.0
+        if options.decay > 0:
+            left = min(1.0, max(0.0, (1 - self.seconds / (60 * options.minutes)) / options.decay))
+        return options.lr * min(1.0, (self.step + 1) / options.warmup) * left
+
+    def update(self, features, dt, targets, weights):
+        """One optimiser step; returns the loss and the gradient's norm."""
+        rate = self.learning_rate()
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            optimizer.zero_grad()
+        loss = PinballLoss.apply(self.model(features, dt), targets, weights, self.levels)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0).item()
+        if math.isfinite(norm):
+            for optimizer in self.optimizers:
+                optimizer.step()
+            self.average.update(self.model)
+        self.step += 1
+        return loss.item(), norm
+
+
+def make_loader(options, config, step):
+    recipe = ltsf if options.recipe == "ltsf" else batches
+    mixture = recipe.mixture()
+    for share in options.share:
+        name, value = share.split("=")
+        mixture.shares[name] = float(value)
+    pool = batches.sources(options.ett_end, options.synthetic)
+    # The step is in the seed: the same batches again after a resume would teach nothing.
+    stream = recipe.Batches(pool, mixture, config, [options.seed, step])
+    return mixture, iter(DataLoader(stream, batch_size=None, num_workers=1, prefetch_factor=8))
+
+
+def run(options, trainer, loader, validate, write):
+    begin = time.time() - trainer.seconds
+    reported = saved = time.time()
+    losses, norms, tokens = [], [], 0
+    while trainer.seconds < 60 * options.minutes:
+        batch = next(loader)
+        loss, norm = trainer.update(*batch)
+        losses.append(loss)
+        norms.append(norm)
+        tokens += batch[1][0].numel()
+        now = time.time()
+        trainer.seconds = now - begin
+        if trainer.step % REPORT_STEPS == 0:
+            mean = lambda values: round(sum(values) / len(values), 4)
+            write(step=trainer.step, minutes=round(trainer.seconds / 60, 2), loss=mean(losses),
+                  norm=mean(norms), lr=trainer.learning_rate(),
+                  tokens_per_second=round(tokens / (now - reported)))
+            losses, norms, tokens, reported = [], [], 0, now
+        if now - saved > CHECKPOINT_SECONDS or trainer.seconds >= 60 * options.minutes:
+            trainer.checkpoint()
+            write(step=trainer.step, validation=validate(trainer.averaged_model()))
+            # Validation is not training time.
+            reported = saved = time.time()
+            begin += saved - now
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--output", type=Path, required=True, help="folder for the log and the checkpoints")
+    add("--synthetic", nargs="+", required=True, help="pools written by rill_train.synthetic")
+    add("--minutes", type=float, default=52, help="wall-clock budget")
+    add("--decay", type=float, default=0.0, help="share of the minutes that decays the rate")
+    add("--ett-end", type=int, default=series.LTSF_TRAIN_END, help="train on ETT rows before this")
+    add("--recipe", choices=("stream", "ltsf"), default="stream")
+    add("--start", help="checkpoint to start from: weights, average, optimiser state")
+    add("--resume", action="store_true", help="continue the run in --output")
+    add("--lr", type=float, default=2e-3)
+    add("--adam", action="store_true", help="AdamW instead of Muon for the backbone's matrices")
+    add("--weight-decay", type=float, default=0.05)
+    add("--warmup", type=int, default=200, help="steps")
+    add("--average", type=float, default=0.998, help="decay of the averaged weights, a step")
+    add("--share", action="append", default=[], metavar="SOURCE=P", help="change a source's share")
+    add("--seed", type=int, default=1)
+    add("--threads", type=int, default=1)
+    options = parser.parse_args()
+
+    options.output.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(options.seed)
+    trainer = Trainer(options)
+    mixture, loader = make_loader(options, trainer.model.config, trainer.step)
+    validate = ltsf.Validation() if options.recipe == "ltsf" else evaluate.Validation()
+    with open(options.output / "log.jsonl", "a", buffering=1) as log:
+
+        def write(**entry):
+            log.write(json.dumps(entry) + "\n")
+            print(json.dumps(entry), flush=True)
+
+        write(parameters=models.parameter_count(trainer.model), options=str(vars(options)),
+              mixture=str(mixture))
+        run(options, trainer, loader, validate, write)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""python3 -m unittest"""
+
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from rill_train import evaluate, export_goldens, features, gguf, models, operators
+from rill_train.train import PinballLoss
+
+CONFIG = dict(export_goldens.TINY, **{"attention.sinks": 0})
+
+
+class TwoStreams(unittest.TestCase):
+    def test_peeks_of_training_equal_peeks_of_streaming(self):
+        torch.manual_seed(0)
+        model = export_goldens.shaken(models.SensorModel(CONFIG))
+        inputs, dt = torch.randn(2, 19, 3, 16).double(), torch.rand(2, 19, 3).double() + 0.3
+        both, state = model(inputs, dt), model.initial_state(3)
+        for t in range(19):
+            hidden, _, _ = model.step(inputs[operators.PEEK, t], dt[operators.PEEK, t], state)
+            torch.testing.assert_close(model.head(hidden), both[t])
+            _, state, _ = model.step(inputs[operators.MAIN, t], dt[operators.MAIN, t], state)
+
+
+class Gradients(unittest.TestCase):
+    def test_liquid_recurrence(self):
+        torch.manual_seed(0)
+        x, a, i = (torch.randn(2, 5, 2, 3).double().requires_grad_() for _ in range(3))
+        rate = torch.rand(3, dtype=torch.double, requires_grad=True)
+        dt = torch.rand(2, 5, 2, 1, dtype=torch.double) + 0.1
+        recurrence = operators._LiquidRecurrence.apply
+        self.assertTrue(torch.autograd.gradcheck(recurrence, (x, a, i, rate, dt)))
+
+    def test_rms_norm(self):
+        x, w = torch.randn(2, 7).double().requires_grad_(), torch.rand(7).double().requires_grad_()
+        norm = lambda x, w: operators._RmsNorm.apply(x, w, 1e-5)
+        self.assertTrue(torch.autograd.gradcheck(norm, (x, w)))
+
+    def test_pinball(self):
+        torch.manual_seed(0)
+        quantiles = torch.randn(4, 5, 3, dtype=torch.double, requires_grad=True)
+        targets, weights = torch.randn(4, 5).double(), torch.rand(4, 5).double()
+        levels = torch.tensor([0.1, 0.5, 0.9]).double()
+        loss = lambda q: PinballLoss.apply(q, targets, weights, levels)
+        self.assertTrue(torch.autograd.gradcheck(loss, (quantiles,)))
+        miss = targets[..., None] - quantiles
+        plain = 2 * torch.maximum(levels * miss, (levels - 1) * miss) * weights[..., None]
+        torch.testing.assert_close(loss(quantiles), plain.sum() / (4 * 5 * 3))
+
+
+class Encoder(unittest.TestCase):
+    def test_scale_of_a_settled_stream(self):
+        state = features.RunningScale.zeros(1)
+        rng = np.random.default_rng(0)
+        for _ in range(400):
+            frame = 50 + 3 * rng.standard_normal((1, 24))
+            state = features.advance(frame, np.array([24]), state, 672.0, 6.0)
+        self.assertAlmostEqual(state.location[0], 50, delta=0.5)
+        self.assertAlmostEqual(state.scale()[0], 3 * np.sqrt(2 / np.pi), delta=0.15)
+
+    def test_empty_frames_keep_the_location(self):
+        state = features.RunningScale(np.array([10.0]), np.array([5.0]), np.array([20.0]))
+        after = features.advance(np.full((1, 24), np.nan), np.array([24]), state, 672.0, 6.0)
+        self.assertEqual(after.location[0], 5)
+        self.assertAlmostEqual(after.scale()[0], 2)
+
+
+class Forecasts(unittest.TestCase):
+    def test_forecast_sees_nothing_after_the_cutoff(self):
+        torch.manual_seed(0)
+        model = models.SensorModel(CONFIG).eval()
+        values = np.random.default_rng(0).standard_normal((2, 50))
+        other = values.copy()
+        other[:, 33:] += 9
+        seen = [evaluate.forecast(model, v, [22, 33]) for v in (values, other)]
+        np.testing.assert_allclose(*seen, atol=1e-5)
+
+
+class ModelFiles(unittest.TestCase):
+    def test_round_trip(self):
+        rng = np.random.default_rng(0)
+        array = rng.standard_normal((6, 64)).astype(np.float32)
+        metadata = {"a.text": "x", "a.count": 7, "a.list": ["p", "q"], "a.levels": [0.1, 0.9]}
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "t.gguf"
+            gguf.write(path, metadata, {kind: (array, kind) for kind in gguf.TENSOR_TYPES})
+            keys, tensors = gguf.read(path)
+        self.assertEqual(keys["a.list"], ["p", "q"])
+        np.testing.assert_allclose(keys["a.levels"], [0.1, 0.9], rtol=1e-6)
+        for kind, error in (("F32", 0), ("F16", 2e-3), ("BF16", 1.6e-2), ("Q8_0", 1.5e-2)):
+            np.testing.assert_allclose(tensors[kind], array, atol=error)
+
+
+if __name__ == "__main__":
+    unittest.main()
