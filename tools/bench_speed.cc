@@ -1,10 +1,10 @@
 // What a stream costs: time a sample, bytes of state, memory and allocations over a long stream.
 //
-// All on one thread. A sample is one value of one channel. Samples are a daily wave with noise, one
-// an hour. Costs are the median of kRounds rounds, and the fastest.
+// All on one thread, in its CPU time. A sample is one value of one channel. Samples are a daily
+// wave with noise, one an hour. Costs are the median of kRounds rounds, and the fastest.
 #include <algorithm>
-#include <chrono>
 #include <cmath>
+#include <ctime>
 #include <fstream>
 #include <numbers>
 #include <random>

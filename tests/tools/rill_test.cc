@@ -136,7 +136,8 @@ TEST_F(Rill, SaysInOneSentenceWhatIsWrong) {
   ExpectSentence(Forecast("- < /dev/null"), "empty");
   ExpectSentence(Run("forecast -m absent " + rows), "absent");
   ExpectSentence(Run("inspect " + rows), "rows.csv");
-  ExpectSentence(Run("bench forecast --task ett_1h --baseline-only --data " + Path("")), "ETTh1.csv");
+  ExpectSentence(Run("bench forecast --task ett_1h --baseline-only --data " + Path("")),
+                 "ETTh1.csv");
 }
 
 TEST_F(Rill, ExitsWithTwoWhenUsedWrongly) {
