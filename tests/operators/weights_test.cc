@@ -9,6 +9,7 @@
 #include <fstream>
 #include <limits>
 
+#include "tests/fuzz/gguf_fuzz.h"
 #include "tests/support/gguf_builder.h"
 #include "tests/support/random.h"
 
@@ -105,28 +106,13 @@ TEST(Weights, RefusesEveryTruncation) {
   }
 }
 
-// Reads everything a file offers; only crashes and sanitizers can fail here.
-void Use(std::span<const std::byte> bytes) {
-  const auto weights = Weights::Parse(bytes, "m.gguf");
-  if (!weights) return;
-  for (const auto& [name, tensor] : (*weights)->tensors()) {
-    static_cast<void>((*weights)->Vector(name, static_cast<size_t>(tensor.extents[0])));
-    static_cast<void>((*weights)->Matrix(name, static_cast<size_t>(tensor.extents[1]),
-                                         static_cast<size_t>(tensor.extents[0])));
-  }
-  for (const auto& [key, _] : (*weights)->keys()) {
-    static_cast<void>((*weights)->Texts(key));
-    static_cast<void>((*weights)->Numbers(key));
-  }
-}
-
 TEST(Weights, SurvivesEveryByteSetToExtremes) {
   const auto bytes = Example();
   for (size_t at = 0; at < bytes.size(); ++at)
     for (const unsigned value : {0u, 1u, 0x7fu, 0x80u, 0xffu}) {
       auto mutated = bytes;
       mutated[at] = static_cast<std::byte>(value);
-      Use(mutated);
+      FuzzGguf(mutated);
     }
 }
 
@@ -137,7 +123,7 @@ TEST(Weights, SurvivesEveryHeaderWordSetToExtremes) {
                                  uint64_t{1} << 62, uint64_t{0x7fffffffffffffff}}) {
       auto mutated = bytes;
       std::memcpy(mutated.data() + at, &value, sizeof value);
-      Use(mutated);
+      FuzzGguf(mutated);
     }
 }
 
@@ -147,7 +133,7 @@ TEST(Weights, SurvivesRandomBytes) {
     auto mutated = Example();
     for (size_t n = random.Below(8) + 1; n > 0; --n)
       mutated[random.Below(mutated.size())] = static_cast<std::byte>(random.Bits());
-    Use(mutated);
+    FuzzGguf(mutated);
   }
 }
 
