@@ -1,7 +1,7 @@
 #!/bin/sh
 # Every header compiles alone.
 set -eu
-flags="-w -std=c++20 -fsyntax-only -I."
+flags="-DRILL_SOURCE_DIR=\"\" -DRILL_BINARY_DIR=\"\" -w -std=c++20 -fsyntax-only -I."
 status=0
 for header in $(git ls-files --cached --others --exclude-standard '*.h' | grep -v -e '-inl.h$'); do
   case $header in
