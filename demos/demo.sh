@@ -4,5 +4,5 @@ set -eu
 here=$(dirname "$0")
 "$here/temperatures.sh" "${1:-temperatures.png}"
 echo
-echo "This machine, live for 20 seconds: CPU, memory, disk and context switches, three seconds ahead (one line of JSON a forecast):"
+echo "This machine, live for 20 seconds: CPU, memory, disk and context switches, three seconds ahead (the start of each line of JSON):"
 "$here/machine_health.sh" 20 | cut -c 1-200

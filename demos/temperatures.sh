@@ -6,10 +6,11 @@ plot=${1:-temperatures.png}
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 # Only two files of the package are wanted, none of its dependencies.
-(cd "$folder" && apt-get download -qq python3-vega-datasets && dpkg -x ./*.deb .)
+fetch() { (cd "$folder" && apt-get download -qq python3-vega-datasets 2>/dev/null && dpkg -x ./*.deb .); }
+fetch || { apt-get update -qq && fetch; }
 data=$folder/usr/lib/python3/dist-packages/vega_datasets/_data
 
-echo "The next day in San Francisco, from a pipeline (the end of one line of JSON a forecast):"
+echo "The next day in San Francisco, from a pipeline (the start of its line of JSON):"
 gst-launch-1.0 -q filesrc location="$data/sf-temps.csv" ! \
   lfmsensorparse time-column=date ! \
   lfmforecaster horizon=24 every=0 format=json ! fdsink | cut -c 1-200
