@@ -4,9 +4,22 @@
 #include <array>
 #include <cassert>
 #include <cmath>
+#include <cstdio>
 #include <limits>
 
 namespace rill {
+namespace {
+
+Error BeyondBounds(size_t channel, double value) {
+  const std::string subject = "channel " + std::to_string(channel) + " is ";
+  if (std::isinf(value)) return Error{subject + "infinite"};
+  char numbers[96];
+  std::snprintf(numbers, sizeof numbers, "%g, beyond the %g that a float32 forecast can follow",
+                value, SensorEncoder::kMostMagnitude);
+  return Error{subject + numbers};
+}
+
+}  // namespace
 
 Result<SensorEncoder> SensorEncoder::Load(const Weights& weights, size_t width) {
   SeriesConfig config;
@@ -47,7 +60,7 @@ Result<void> SensorEncoder::Stream::Push(int64_t time_ns, std::span<const double
     return Error{"a row's time is " + std::to_string(last_ns(lane) - time_ns) +
                  " ns before or at that of the row before it"};
   for (size_t c = 0; c < values.size(); ++c)
-    if (std::isinf(values[c])) return Error{"channel " + std::to_string(c) + " is infinite"};
+    if (std::fabs(values[c]) > kMostMagnitude) return BeyondBounds(c, values[c]);
 
   const Sampling::Step step = sampling_.Advance(time_ns, lane);
   const int64_t patch = static_cast<int64_t>(encoder_->config_.patch);

@@ -40,6 +40,8 @@ struct SensorScale {
 class SensorEncoder {
  public:
   static constexpr size_t kMostGapFrames = 16;
+  // Forecasts are float32, which ends at 3e38; what lies beyond this is refused like an infinity.
+  static constexpr double kMostMagnitude = 1e36;
 
   static Result<SensorEncoder> Load(const Weights& weights, size_t width);
 
@@ -54,8 +56,8 @@ class SensorEncoder {
 
     size_t channels() const { return values_.count / encoder_->config_.patch; }
 
-    // Takes a row; Next() must have returned false before. Values are finite or NaN; the time
-    // grows.
+    // Takes a row; Next() must have returned false before. Values are NaN or at most kMostMagnitude
+    // in size; the time grows.
     Result<void> Push(int64_t time_ns, std::span<const double> values, Lane lane) const;
 
     // The next complete frame of the rows pushed, if there is one.

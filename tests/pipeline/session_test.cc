@@ -203,15 +203,29 @@ TEST(Session, ResetEqualsFresh) {
 TEST(Session, RefusesBadRowsAndStaysAsItWas) {
   Session session = Open(2);
   const std::vector<double> good = {1, 2}, one = {1},
-                            infinite = {1, std::numeric_limits<double>::infinity()};
+                            infinite = {1, std::numeric_limits<double>::infinity()},
+                            huge = {-1e37, 2};
   ASSERT_TRUE(session.Push(kHour, good));
   const auto before = session.Save();
   EXPECT_EQ(session.Push(2 * kHour, one).error().message,
             "a row has 1 values, the stream has 2 channels");
   EXPECT_EQ(session.Push(2 * kHour, infinite).error().message, "channel 1 is infinite");
+  EXPECT_EQ(session.Push(2 * kHour, huge).error().message,
+            "channel 0 is -1e+37, beyond the 1e+36 that a float32 forecast can follow");
   EXPECT_EQ(session.Push(kHour, good).error().message,
             "a row's time is 0 ns before or at that of the row before it");
   EXPECT_EQ(session.Save(), before);
+}
+
+TEST(Session, FollowsTheLargestAndTheSmallestValues) {
+  for (const double size : {1e36, 1e-300}) {
+    Session session = Open(1);
+    for (int64_t t = 0; t < 50; ++t) {
+      const double value = t % 3 == 0 ? size : -size;
+      ASSERT_TRUE(session.Push(t * kHour, {&value, 1}));
+    }
+    for (const float value : session.Peek(6)->values) EXPECT_TRUE(std::isfinite(value)) << size;
+  }
 }
 
 TEST(Session, RefusesWhatTheModelCannotDo) {
