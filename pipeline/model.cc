@@ -30,7 +30,8 @@ Result<std::shared_ptr<const Model>> Model::Load(std::shared_ptr<const Weights> 
   Result<Backbone> backbone = Backbone::Load(*weights, {cache});
   if (!backbone) return backbone.error();
   const size_t width = backbone->width();
-  std::shared_ptr<Model> model(new Model(weights, name ? *name : "unnamed", std::move(*backbone)));
+  std::shared_ptr<Model> model(
+      new Model(weights, name ? *name : "unnamed", std::move(*backbone), cache));
 
   const Result<std::vector<std::string>> encoders = weights->Texts("rill.encoders");
   if (!encoders) return encoders.error();

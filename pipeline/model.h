@@ -35,17 +35,24 @@ class Model {
   uint64_t parameters() const;
 
   const Backbone& backbone() const { return backbone_; }
+  // How its attention layers keep keys and values.
+  CachePrecision cache() const { return cache_; }
   // Null when the model has no such part.
   const SensorEncoder* sensor() const { return sensor_ ? &*sensor_ : nullptr; }
   const ForecastHead* forecast() const { return forecast_ ? &*forecast_ : nullptr; }
 
  private:
-  Model(std::shared_ptr<const Weights> weights, std::string name, Backbone backbone)
-      : weights_(std::move(weights)), name_(std::move(name)), backbone_(std::move(backbone)) {}
+  Model(std::shared_ptr<const Weights> weights, std::string name, Backbone backbone,
+        CachePrecision cache)
+      : weights_(std::move(weights)),
+        name_(std::move(name)),
+        backbone_(std::move(backbone)),
+        cache_(cache) {}
 
   std::shared_ptr<const Weights> weights_;
   std::string name_;
   Backbone backbone_;
+  CachePrecision cache_;
   std::optional<SensorEncoder> sensor_;
   std::optional<ForecastHead> forecast_;
 };

@@ -6,7 +6,7 @@
 namespace rill {
 
 Result<std::shared_ptr<const Model>> OpenModel(const std::string& path_or_name,
-                                               const std::string& instance) {
+                                               const std::string& instance, CachePrecision cache) {
   // Names of the process-wide table of Model::Shared: weak too.
   static std::mutex mutex;
   static std::map<std::string, std::weak_ptr<const Model>> instances;
@@ -17,10 +17,13 @@ Result<std::shared_ptr<const Model>> OpenModel(const std::string& path_or_name,
     if (const auto known = instances.find(instance); known != instances.end())
       named = known->second.lock();
   }
+  if (named && named->cache() != cache)
+    return Error{"model-instance-id \"" + instance + "\" stands for " + named->weights().name() +
+                 " with another precision of keys and values"};
   if (named && path_or_name == kDefaultModel) return named;
   const Result<std::string> path = FindModel(path_or_name);
   if (!path) return path.error();
-  Result<std::shared_ptr<const Model>> model = Model::Shared(*path);
+  Result<std::shared_ptr<const Model>> model = Model::Shared(*path, cache);
   if (!model || instance.empty()) return model;
   if (named && named != *model)
     return Error{"model-instance-id \"" + instance + "\" stands for " + named->weights().name() +

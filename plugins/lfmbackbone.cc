@@ -61,6 +61,25 @@ rill::Result<void> Prepare(GstElement* element, GstBuffer* buffer) {
   return {};
 }
 
+// Runs the frame or peeks at it. A state that is no longer finite is forgotten where `reset-on`
+// says so, and the frame is the first of a new one.
+rill::Result<void> Run(GstElement* element, GstBuffer* buffer, rill::FrameUse use) {
+  Impl& self = Of(element);
+  const auto run = [&] {
+    return use == rill::FrameUse::kKept ? self.backbone->Run(*self.block)
+                                        : self.backbone->Peek(*self.block);
+  };
+  rill::Result<void> ran = run();
+  if (ran || !self.backbone->CheckRoom() ||
+      !rill::WantsReset(element, rill::StageOf(element), rill::kResetOnNonFinite))
+    return ran;
+  GST_ELEMENT_WARNING(element, STREAM, DECODE,
+                      ("%s; it starts afresh", ran.error().message.c_str()), (nullptr));
+  Forget(element);
+  if (const auto again = rill::ReadFrame(buffer, *self.block); !again) return again.error();
+  return run();
+}
+
 GstFlowReturn Take(GstElement* element, GstBuffer* buffer) {
   Impl& self = Of(element);
   const auto refuse = [&](GstFlowReturn flow) {
@@ -74,10 +93,8 @@ GstFlowReturn Take(GstElement* element, GstBuffer* buffer) {
   if (!notes) return refuse(rill::Fail(element, GST_STREAM_ERROR_FORMAT, notes.error()));
   if (notes->use == rill::FrameUse::kRepeated) return gst_pad_push(rill::SourceOf(element), buffer);
 
-  const rill::Result<void> run = notes->use == rill::FrameUse::kKept
-                                     ? self.backbone->Run(*self.block)
-                                     : self.backbone->Peek(*self.block);
-  if (!run) return refuse(rill::Fail(element, GST_STREAM_ERROR_DECODE, run.error()));
+  if (const rill::Result<void> run = Run(element, buffer, notes->use); !run)
+    return refuse(rill::Fail(element, GST_STREAM_ERROR_DECODE, run.error()));
   buffer = gst_buffer_make_writable(buffer);
   const std::vector<float>& hidden = self.block->values;
   gst_buffer_fill(buffer, 0, hidden.data(), hidden.size() * sizeof(float));

@@ -4,8 +4,10 @@
  *
  * Hidden frames to forecasts: quantiles of the next `horizon` steps of every channel, one buffer
  * for each frame on which a forecast is due, stamped with the last row seen and lasting as long as
- * the forecast reaches. Buffers are other/tensors, or JSON lines; a message lfm-forecast with the
- * same values can go to the application. Frames on which none is due are taken in only.
+ * the forecast reaches. In a live pipeline one that comes later than the latency allows is told by
+ * a WARNING with the details lfm/excessive-delay. Buffers are other/tensors, or JSON lines; a
+ * message lfm-forecast with the same values can go to the application. Frames on which none is due
+ * are taken in only.
  *
  * |[
  * gst-launch-1.0 -q filesrc location=ETTh1.csv ! lfmsensorparse ! lfmsensorenc every=168 !
@@ -19,6 +21,7 @@
 #include "plugins/element.h"
 #include "plugins/forecast_output.h"
 #include "plugins/frame_meta.h"
+#include "plugins/punctuality.h"
 #include "plugins/stage_element.h"
 #include "plugins/stage_properties.h"
 
@@ -32,6 +35,8 @@ struct Settings {
   guint64 step_ns = 0;
   rill::ForecastFormat format = rill::ForecastFormat::kTensors;
   bool messages = true;
+  guint64 message_interval_ns = 0;
+  bool qos = false;
 };
 
 struct Stream {
@@ -42,11 +47,13 @@ struct Stream {
   rill::ForecastFormat format = rill::ForecastFormat::kTensors;
   GstSegment segment{};
   bool discont = true;
+  int64_t message_us = INT64_MIN;  // monotonic time of the last message
 };
 
 struct Impl {
   Settings settings;  // GST_OBJECT_LOCK
   Stream stream;      // streaming thread only; empty until caps are known
+  rill::Punctuality punctuality;
 };
 
 struct LfmForecast {
@@ -61,7 +68,15 @@ G_DEFINE_TYPE(LfmForecast, lfm_forecast, rill::StageElementType())
 
 Impl& Of(gpointer object) { return *static_cast<LfmForecast*>(object)->impl; }
 
-enum : guint { kHorizon = 1, kStep, kFormat, kMessages };
+enum : guint {
+  kHorizon = 1,
+  kStep,
+  kFormat,
+  kMessages,
+  kMessageInterval,
+  kQos,
+  kMaxObservedDelay,
+};
 
 Settings Copy(gpointer object) {
   GST_OBJECT_LOCK(object);
@@ -74,6 +89,16 @@ void Forget(GstElement* element) {
   Stream& stream = Of(element).stream;
   if (stream.head) stream.head->Reset();
   stream.discont = true;
+}
+
+// Whether a message may be posted now, as `messages` and `message-interval` say.
+bool WantsMessage(Stream& stream, const Settings& settings) {
+  if (!settings.messages) return false;
+  const int64_t now_us = g_get_monotonic_time();
+  const int64_t interval_us = static_cast<int64_t>(settings.message_interval_ns / GST_USECOND);
+  if (stream.message_us != INT64_MIN && now_us - stream.message_us < interval_us) return false;
+  stream.message_us = now_us;
+  return true;
 }
 
 // Restores or resets as the properties and the buffer say.
@@ -101,11 +126,13 @@ GstFlowReturn Send(GstElement* element, const rill::Forecast& forecast, const Se
   if (const std::optional<int64_t> unix_ns = rill::UnixTime(frame))
     rill::SetUnixTime(buffer, *unix_ns);
   if (std::exchange(stream.discont, false)) GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT);
-  if (settings.messages)
-    gst_element_post_message(
-        element, rill::ForecastMessage(GST_OBJECT(element), forecast, stream.columns,
-                                       gst_segment_to_running_time(&stream.segment, GST_FORMAT_TIME,
-                                                                   GST_BUFFER_PTS(frame))));
+  const GstClockTime running_time =
+      gst_segment_to_running_time(&stream.segment, GST_FORMAT_TIME, GST_BUFFER_PTS(frame));
+  if (WantsMessage(stream, settings))
+    gst_element_post_message(element, rill::ForecastMessage(GST_OBJECT(element), forecast,
+                                                            stream.columns, running_time));
+  if (Of(element).punctuality.Send(element, running_time))
+    g_object_notify(G_OBJECT(element), "max-observed-delay");
   return gst_pad_push(rill::SourceOf(element), buffer);
 }
 
@@ -118,14 +145,16 @@ GstFlowReturn Take(GstElement* element, GstBuffer* buffer) {
   const rill::Result<rill::FrameNotes> notes = rill::ReadFrame(buffer, *stream.block);
   if (!notes) return rill::Fail(element, GST_STREAM_ERROR_FORMAT, notes.error());
   if (notes->use == rill::FrameUse::kKept) stream.head->Keep(*stream.block);
-  if (!notes->due) return GST_FLOW_OK;
+  const Settings settings = Copy(element);
+  if (!notes->due || (settings.qos && Of(element).punctuality.IsTooLate(element, stream.segment,
+                                                                        GST_BUFFER_PTS(buffer))))
+    return GST_FLOW_OK;
 
   rill::Result<rill::Forecast> forecast = notes->use == rill::FrameUse::kRepeated
                                               ? stream.head->RunKept(stream.horizon)
                                               : stream.head->Run(*stream.block, stream.horizon);
   if (!forecast) return rill::Fail(element, GST_STREAM_ERROR_DECODE, forecast.error());
   forecast->position = notes->position;
-  const Settings settings = Copy(element);
   if (settings.step_ns > 0) forecast->step_ns = static_cast<int64_t>(settings.step_ns);
   return Send(element, *forecast, settings, buffer);
 }
@@ -151,42 +180,29 @@ rill::Result<GstCaps*> SetCaps(GstElement* element, const GstCaps* caps) {
   return rill::ForecastCaps(stream.format, *frames, *stage.model, stream.horizon);
 }
 
-// After every earlier frame has been taken in: the stages before have added theirs.
-void PublishSnapshot(GstElement* element, const GstStructure* fields) {
-  const std::optional<rill::ForecastStage>& head = Of(element).stream.head;
-  rill::Result<rill::Snapshot> snapshot = rill::ReadParts(fields);
-  if (snapshot && !head) snapshot = rill::Error{"a snapshot was asked for before the first frame"};
-  if (!snapshot) {
-    GST_ELEMENT_WARNING(element, STREAM, FAILED, ("%s", snapshot.error().message.c_str()),
-                        (nullptr));
-    return;
-  }
-  snapshot->parts.push_back(head->Save());
-  const std::vector<std::byte> bytes = snapshot->Serialize();
-  GBytes* blob = g_bytes_new(bytes.data(), bytes.size());
-  GstStructure* message =
-      gst_structure_new("lfm-snapshot", "position", G_TYPE_INT64, gint64{snapshot->position},
-                        "state", G_TYPE_BYTES, blob, nullptr);
-  g_bytes_unref(blob);
-  if (const GValue* id = gst_structure_get_value(fields, "id"))
-    gst_structure_set_value(message, "id", id);
-  gst_element_post_message(element, gst_message_new_element(GST_OBJECT(element), message));
-}
-
-void PublishMarker(GstElement* element, const GstStructure* fields) {
-  GstStructure* message = gst_structure_copy(fields);
-  gst_structure_set_name(message, "lfm-marker");
-  gst_element_post_message(element, gst_message_new_element(GST_OBJECT(element), message));
-}
-
 GstEvent* Event(GstElement* element, GstEvent* event) {
   Stream& stream = Of(element).stream;
   const GstStructure* fields = gst_event_get_structure(event);
-  if (GST_EVENT_TYPE(event) == GST_EVENT_SEGMENT) gst_event_copy_segment(event, &stream.segment);
-  if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP) stream.discont = true;
-  if (rill::IsEvent(event, rill::kSnapshotEvent)) PublishSnapshot(element, fields);
-  if (rill::IsEvent(event, rill::kMarkerEvent)) PublishMarker(element, fields);
+  if (GST_EVENT_TYPE(event) == GST_EVENT_SEGMENT) {
+    gst_event_copy_segment(event, &stream.segment);
+    Of(element).punctuality.Forget(element);
+  }
+  if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP) {
+    stream.discont = true;
+    Of(element).punctuality.Forget(element);
+  }
+  if (rill::IsEvent(event, rill::kSnapshotEvent))
+    rill::PostSnapshot(element, fields,
+                       stream.head ? std::optional(stream.head->Save()) : std::nullopt);
+  if (rill::IsEvent(event, rill::kMarkerEvent)) rill::PostMarker(element, fields);
   return event;
+}
+
+gboolean SourceEvent(GstPad* pad, GstObject* parent, GstEvent* event) {
+  GstPad* sink = gst_element_get_static_pad(GST_ELEMENT(parent), "sink");
+  Of(parent).punctuality.Hear(GST_ELEMENT(parent), sink, event);
+  gst_object_unref(sink);
+  return gst_pad_event_default(pad, parent, event);
 }
 
 // What can be said before a stream: the model has the head, and the horizon is one of its.
@@ -215,6 +231,8 @@ void SetProperty(GObject* object, guint id, const GValue* value, GParamSpec* spe
       self.settings.format = static_cast<rill::ForecastFormat>(g_value_get_enum(value));
       break;
     case kMessages: self.settings.messages = g_value_get_boolean(value) == TRUE; break;
+    case kMessageInterval: self.settings.message_interval_ns = g_value_get_uint64(value); break;
+    case kQos: self.settings.qos = g_value_get_boolean(value) == TRUE; break;
     default: G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
   }
   GST_OBJECT_UNLOCK(object);
@@ -227,11 +245,19 @@ void GetProperty(GObject* object, guint id, GValue* value, GParamSpec* spec) {
     case kStep: g_value_set_uint64(value, settings.step_ns); break;
     case kFormat: g_value_set_enum(value, static_cast<gint>(settings.format)); break;
     case kMessages: g_value_set_boolean(value, settings.messages); break;
+    case kMessageInterval: g_value_set_uint64(value, settings.message_interval_ns); break;
+    case kQos: g_value_set_boolean(value, settings.qos); break;
+    case kMaxObservedDelay:
+      g_value_set_uint64(value, Of(object).punctuality.max_delay(GST_ELEMENT(object)));
+      break;
     default: G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
   }
 }
 
-void lfm_forecast_init(LfmForecast* element) { element->impl = new Impl; }
+void lfm_forecast_init(LfmForecast* element) {
+  element->impl = new Impl;
+  gst_pad_set_event_function(rill::SourceOf(element), SourceEvent);
+}
 
 void Finalize(GObject* object) {
   delete &Of(object);
@@ -249,6 +275,9 @@ void lfm_forecast_class_init(LfmForecastClass* element_class) {
   g_object_class_install_property(object, kFormat,
                                   rill::FormatSpec(rill::ForecastFormat::kTensors));
   g_object_class_install_property(object, kMessages, rill::MessagesSpec());
+  g_object_class_install_property(object, kMessageInterval, rill::MessageIntervalSpec());
+  g_object_class_install_property(object, kQos, rill::QosSpec());
+  g_object_class_install_property(object, kMaxObservedDelay, rill::MaxObservedDelaySpec());
   rill::StageElementClass& stage = element_class->parent;
   stage.open = Open;
   stage.close = Close;

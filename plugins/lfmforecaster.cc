@@ -61,6 +61,9 @@ enum : guint {
   kStep,
   kFormat,
   kMessages,
+  kMessageInterval,
+  kQos,
+  kMaxObservedDelay,
   kStateLocation,
   kStateInterval,
 };
@@ -129,8 +132,11 @@ rill::Result<void> Restore(GstElement* element, Impl& self) {
   if (!bytes) return bytes.error();
   gchar* path = nullptr;
   gchar* instance = nullptr;
-  g_object_get(self.encoder, "model-path", &path, "model-instance-id", &instance, nullptr);
-  const auto model = rill::OpenModel(path, instance);
+  gint cache = 0;
+  g_object_get(self.encoder, "model-path", &path, "model-instance-id", &instance, "kv-precision",
+               &cache, nullptr);
+  const auto model = rill::OpenModel(path, instance == nullptr ? "" : instance,
+                                     static_cast<rill::CachePrecision>(cache));
   g_free(path);
   g_free(instance);
   if (!model) return model.error();
@@ -210,6 +216,9 @@ void lfm_forecaster_init(LfmForecaster* bin) {
   g_object_set(self.head, "format", static_cast<gint>(rill::ForecastFormat::kJson), nullptr);
   gst_bin_add_many(GST_BIN(bin), self.encoder, self.backbone, self.head, nullptr);
   gst_element_link_many(self.encoder, self.backbone, self.head, nullptr);
+  g_signal_connect_swapped(
+      self.head, "notify::max-observed-delay",
+      G_CALLBACK(+[](GObject* of) { g_object_notify(of, "max-observed-delay"); }), bin);
   AddGhost(GST_ELEMENT(bin), self.encoder, "sink");
   AddGhost(GST_ELEMENT(bin), self.head, "src");
   GstPad* sink = gst_element_get_static_pad(self.encoder, "sink");
@@ -248,6 +257,9 @@ void lfm_forecaster_class_init(LfmForecasterClass* bin_class) {
   g_object_class_install_property(object, kStep, rill::StepSpec());
   g_object_class_install_property(object, kFormat, rill::FormatSpec(rill::ForecastFormat::kJson));
   g_object_class_install_property(object, kMessages, rill::MessagesSpec());
+  g_object_class_install_property(object, kMessageInterval, rill::MessageIntervalSpec());
+  g_object_class_install_property(object, kQos, rill::QosSpec());
+  g_object_class_install_property(object, kMaxObservedDelay, rill::MaxObservedDelaySpec());
   g_object_class_install_property(
       object, kStateLocation,
       g_param_spec_string("state-location", "State location",

@@ -1,13 +1,10 @@
 #include "plugins/stage.h"
 
-#include <cstring>
-
 #include "plugins/element.h"
+#include "plugins/tensor_caps.h"
 
 namespace rill {
 namespace {
-
-constexpr const char* kParts[] = {"sensor", "backbone"};  // in stream order; the head adds its own
 
 GType ResetOnType() {
   static const GType type = [] {
@@ -15,16 +12,28 @@ GType ResetOnType() {
         {kResetOnStreamStart, "another stream begins", "stream-start"},
         {kResetOnFlush, "the stream was flushed, as by a seek", "flush"},
         {kResetOnDiscont, "a buffer is marked as discontinuous", "discont"},
+        {kResetOnNonFinite, "the state is no longer finite, which else is an error", "non-finite"},
         {0, nullptr, nullptr}};
     return g_flags_register_static("LfmResetOn", values);
   }();
   return type;
 }
 
-std::vector<std::byte> ToBytes(GBytes* bytes) {
-  gsize count = 0;
-  const auto* data = static_cast<const std::byte*>(g_bytes_get_data(bytes, &count));
-  return data == nullptr ? std::vector<std::byte>() : std::vector(data, data + count);
+GType KvPrecisionType() {
+  static const GType type = [] {
+    static const GEnumValue values[] = {
+        {static_cast<gint>(CachePrecision::kFloat16), "2 bytes a number", "f16"},
+        {static_cast<gint>(CachePrecision::kFloat32), "4 bytes a number", "f32"},
+        {0, nullptr, nullptr}};
+    return g_enum_register_static("LfmKvPrecision", values);
+  }();
+  return type;
+}
+
+// One for the start and one for the end of loading; `text` is for people.
+void PostProgress(GstElement* element, GstProgressType type, const std::string& text) {
+  gst_element_post_message(
+      element, gst_message_new_progress(GST_OBJECT(element), type, "loading", text.c_str()));
 }
 
 }  // namespace
@@ -49,6 +58,12 @@ void InstallStageProperties(GObjectClass* object_class) {
                           "Elements with the same id share a model; one of them says which",
                           nullptr, kInReady));
   g_object_class_install_property(
+      object_class, kKvPrecision,
+      g_param_spec_enum("kv-precision", "KV precision",
+                        "How attention layers keep keys and values; the same in every element of a "
+                        "stream",
+                        KvPrecisionType(), static_cast<gint>(CachePrecision::kFloat16), kInReady));
+  g_object_class_install_property(
       object_class, kResetOn,
       g_param_spec_flags("reset-on", "Reset on", "What makes the element forget the stream",
                          ResetOnType(), kResetOnStreamStart | kResetOnFlush, kAlways));
@@ -70,11 +85,14 @@ bool SetStageProperty(Stage& stage, guint id, const GValue* value) {
   switch (id) {
     case kModelPath: stage.model_path = text(); return true;
     case kModelInstanceId: stage.instance = text(); return true;
+    case kKvPrecision:
+      stage.cache = static_cast<CachePrecision>(g_value_get_enum(value));
+      return true;
     case kResetOn: stage.reset_on = g_value_get_flags(value); return true;
     case kState: {
       auto* bytes = static_cast<GBytes*>(g_value_get_boxed(value));
       stage.restore.reset();
-      if (bytes != nullptr) stage.restore = ToBytes(bytes);
+      if (bytes != nullptr) stage.restore = CopyBytes(bytes);
       return true;
     }
     default: return false;
@@ -85,6 +103,7 @@ bool GetStageProperty(const Stage& stage, guint id, GValue* value) {
   switch (id) {
     case kModelPath: g_value_set_string(value, stage.model_path.c_str()); return true;
     case kModelInstanceId: g_value_set_string(value, stage.instance.c_str()); return true;
+    case kKvPrecision: g_value_set_enum(value, static_cast<gint>(stage.cache)); return true;
     case kResetOn: g_value_set_flags(value, stage.reset_on); return true;
     default: return false;
   }
@@ -93,12 +112,16 @@ bool GetStageProperty(const Stage& stage, guint id, GValue* value) {
 bool OpenStage(GstElement* element, Stage& stage) {
   GST_OBJECT_LOCK(element);
   const std::string path = stage.model_path, instance = stage.instance;
+  const CachePrecision cache = stage.cache;
   GST_OBJECT_UNLOCK(element);
-  Result<std::shared_ptr<const Model>> model = OpenModel(path, instance);
+  PostProgress(element, GST_PROGRESS_TYPE_START, "loading the model");
+  Result<std::shared_ptr<const Model>> model = OpenModel(path, instance, cache);
   if (!model) {
+    PostProgress(element, GST_PROGRESS_TYPE_ERROR, model.error().message);
     Fail(element, GST_RESOURCE_ERROR_OPEN_READ, model.error());
     return false;
   }
+  PostProgress(element, GST_PROGRESS_TYPE_COMPLETE, (*model)->name() + " is loaded");
   stage.model = std::move(*model);
   stage.stream_id.clear();
   stage.fresh = true;
@@ -121,53 +144,25 @@ std::optional<Result<Snapshot>> TakeRestore(GstElement* element, Stage& stage) {
   return Snapshot::Parse(*bytes);
 }
 
-bool IsEvent(GstEvent* event, const char* name) {
-  return GST_EVENT_TYPE(event) == GST_EVENT_CUSTOM_DOWNSTREAM &&
-         gst_event_has_name(event, name) == TRUE;
-}
-
-GstEvent* AddPart(GstEvent* event, const Snapshot::Part& part) {
-  GstEvent* writable = gst_event_make_writable(event);
-  GstStructure* fields = gst_event_writable_structure(writable);
-  GBytes* bytes = g_bytes_new(part.bytes.data(), part.bytes.size());
-  gst_structure_set(fields, part.name.c_str(), G_TYPE_BYTES, bytes, (part.name + "-layout").c_str(),
-                    G_TYPE_UINT64, guint64{part.layout}, nullptr);
-  g_bytes_unref(bytes);
-  return writable;
-}
-
-void SetOrigin(GstEvent* event, uint64_t model, int64_t position) {
-  gst_structure_set(gst_event_writable_structure(event), "model", G_TYPE_UINT64, guint64{model},
-                    "position", G_TYPE_INT64, gint64{position}, nullptr);
-}
-
-Result<Snapshot> ReadParts(const GstStructure* fields) {
-  Snapshot snapshot;
-  guint64 model = 0;
-  gint64 position = 0;
-  if (!gst_structure_get_uint64(fields, "model", &model) ||
-      !gst_structure_get_int64(fields, "position", &position))
-    return Error{"a snapshot was asked for before the first row"};
-  snapshot.model = model;
-  snapshot.position = position;
-  for (const char* name : kParts) {
-    guint64 layout = 0;
-    const GValue* bytes = gst_structure_get_value(fields, name);
-    if (bytes == nullptr || !G_VALUE_HOLDS(bytes, G_TYPE_BYTES) ||
-        !gst_structure_get_uint64(fields, (std::string(name) + "-layout").c_str(), &layout))
-      return Error{"a snapshot event came without the state of " + std::string(name)};
-    snapshot.parts.push_back(
-        {name, layout, ToBytes(static_cast<GBytes*>(g_value_get_boxed(bytes)))});
-  }
-  return snapshot;
-}
-
 bool AnswerAllocation(GstQuery* query) {
   if (GST_QUERY_TYPE(query) != GST_QUERY_ALLOCATION) return false;
   GstAllocationParams aligned;
   gst_allocation_params_init(&aligned);
   aligned.align = 63;
   gst_query_add_allocation_param(query, nullptr, &aligned);
+  GstCaps* caps = nullptr;
+  gboolean pool_wanted = FALSE;
+  gst_query_parse_allocation(query, &caps, &pool_wanted);
+  const Result<TensorCaps> tensors = caps == nullptr ? Error{"no caps"} : ParseTensorCaps(caps);
+  if (pool_wanted == FALSE || !tensors) return true;
+  GstBufferPool* pool = gst_buffer_pool_new();
+  GstStructure* config = gst_buffer_pool_get_config(pool);
+  const guint bytes = static_cast<guint>(tensors->Bytes());
+  gst_buffer_pool_config_set_params(config, caps, bytes, 0, 0);
+  gst_buffer_pool_config_set_allocator(config, nullptr, &aligned);
+  gst_buffer_pool_set_config(pool, config);
+  gst_query_add_allocation_pool(query, pool, bytes, 0, 0);
+  gst_object_unref(pool);
   return true;
 }
 

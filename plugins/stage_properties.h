@@ -25,6 +25,9 @@ GParamSpec* HorizonSpec();                          // uint
 GParamSpec* StepSpec();                             // uint64
 GParamSpec* FormatSpec(ForecastFormat by_default);  // enum ForecastFormat
 GParamSpec* MessagesSpec();                         // boolean
+GParamSpec* MessageIntervalSpec();                  // uint64
+GParamSpec* QosSpec();                              // boolean
+GParamSpec* MaxObservedDelaySpec();                 // uint64, read only
 
 // Adds an always-pad template of the caps.
 void AddPadTemplate(GstElementClass* element_class, const char* name, GstPadDirection direction,

@@ -150,6 +150,8 @@ class Harness {
   // The text of the next ERROR on the bus; empty when there is none.
   std::string BusError() { return BusText(GST_MESSAGE_ERROR); }
   std::string BusWarning() { return BusText(GST_MESSAGE_WARNING); }
+  // The next message of this type; null when there is none. The caller owns it.
+  GstMessage* PopMessage(GstMessageType type) { return gst_bus_pop_filtered(bus_, type); }
   // The next element message of this name; null when there is none. The caller owns it.
   GstMessage* PopMessage(const std::string& name) {
     while (GstMessage* message = gst_bus_pop_filtered(bus_, GST_MESSAGE_ELEMENT)) {

@@ -1,4 +1,7 @@
 // Manners of lfmbackbone: every row of the event table that applies.
+#include <gmock/gmock.h>
+
+#include "pipeline/model_instance.h"
 #include "tests/plugins/sensor_rows.h"
 
 namespace rill {
@@ -20,8 +23,9 @@ std::vector<std::vector<float>> Values(Harness& harness) {
 }
 
 // Hidden frames of the rows; the backbone is reset before the frames that rows from `reset` on end.
-std::vector<std::vector<float>> Hidden(std::span<const SensorRow> rows, size_t reset = SIZE_MAX) {
-  const std::shared_ptr<const Model> model = *Model::Shared(kModelPath);
+std::vector<std::vector<float>> Hidden(
+    std::span<const SensorRow> rows, size_t reset = SIZE_MAX,
+    const std::shared_ptr<const Model>& model = *Model::Shared(kModelPath)) {
   SensorStage sensor = *SensorStage::Open(model, 2);
   BackboneStage backbone(model, 2);
   FrameBlock block(2, kWidth);
@@ -113,6 +117,92 @@ TEST(LfmBackbone, DiscontCanReset) {
   }
 }
 
+// A snapshot after the rows in which every number of the backbone's state is NaN.
+GBytes* NotFinite(std::span<const SensorRow> rows) {
+  Session session = OpenSession(2, 0);
+  Expect(session, rows);
+  Snapshot snapshot = *Snapshot::Parse(session.Save());
+  for (Snapshot::Part& part : snapshot.parts)
+    if (part.name == "backbone") std::fill(part.bytes.begin(), part.bytes.end(), std::byte{0xff});
+  const std::vector<std::byte> bytes = snapshot.Serialize();
+  return g_bytes_new(bytes.data(), bytes.size());
+}
+
+TEST(LfmBackbone, AStateThatIsNotFiniteIsAnErrorOrStartsAfresh) {
+  const std::vector<SensorRow> rows = Rows(24);
+  for (const bool resets : {true, false}) {
+    Harness harness(WithEncoder("", resets ? "reset-on=stream-start+non-finite" : ""));
+    harness.Start("a", RowCaps(2), GST_FORMAT_TIME);
+    PushRows(harness, std::span(rows).first(12));
+    GBytes* state = NotFinite(std::span(rows).first(12));
+    g_object_set(harness.Find("lfmbackbone"), "state", state, nullptr);
+    g_bytes_unref(state);
+    if (resets) {
+      PushRows(harness, std::span(rows).subspan(12));
+      EXPECT_EQ(Values(harness), Hidden(rows, 12));
+      EXPECT_THAT(harness.BusWarning(), ::testing::HasSubstr("no longer finite"));
+      EXPECT_EQ(harness.BusWarning(), "");
+    } else {
+      GstFlowReturn flow = GST_FLOW_OK;
+      for (size_t i = 12; i < rows.size() && flow == GST_FLOW_OK; ++i)
+        flow = PushRow(harness, rows[i]);
+      EXPECT_EQ(flow, GST_FLOW_ERROR);
+      EXPECT_THAT(harness.BusError(), ::testing::HasSubstr("no longer finite, in the state blk.0"));
+    }
+  }
+}
+
+TEST(LfmBackbone, KeepsKeysAndValuesAsPreciseAsTold) {
+  const std::vector<SensorRow> rows = Rows(40);
+  const std::string precise = "kv-precision=f32";
+  Harness harness(WithEncoder(precise, precise));
+  harness.Start("a", RowCaps(2), GST_FORMAT_TIME);
+  PushRows(harness, rows);
+  EXPECT_EQ(Values(harness),
+            Hidden(rows, SIZE_MAX, *Model::Shared(kModelPath, CachePrecision::kFloat32)));
+  EXPECT_NE(Hidden(rows),
+            Hidden(rows, SIZE_MAX, *Model::Shared(kModelPath, CachePrecision::kFloat32)));
+
+  const auto half = OpenModel(kModelPath, "precise-or-not");
+  EXPECT_EQ(OpenModel(kModelPath, "precise-or-not", CachePrecision::kFloat32).error().message,
+            "model-instance-id \"precise-or-not\" stands for " + (*half)->weights().name() +
+                " with another precision of keys and values");
+}
+
+TEST(LfmBackbone, TellsThatItLoads) {
+  GstElement* element = gst_element_factory_make("lfmbackbone", nullptr);
+  GstBus* bus = gst_bus_new();
+  gst_element_set_bus(element, bus);
+  const auto progress = [&] {
+    GstProgressType type = GST_PROGRESS_TYPE_CANCELED;
+    gchar* code = nullptr;
+    gchar* text = nullptr;
+    GstMessage* message = gst_bus_pop_filtered(bus, GST_MESSAGE_PROGRESS);
+    if (message == nullptr) return std::string();
+    gst_message_parse_progress(message, &type, &code, &text);
+    std::string line = std::to_string(type) + " " + code + ": " + text;
+    g_free(code);
+    g_free(text);
+    gst_message_unref(message);
+    return line;
+  };
+  const std::string model = (*Model::Shared(kModelPath))->name();
+  g_object_set(element, "model-path", kModelPath.c_str(), nullptr);
+  EXPECT_EQ(gst_element_set_state(element, GST_STATE_PAUSED), GST_STATE_CHANGE_SUCCESS);
+  EXPECT_EQ(progress(), std::to_string(GST_PROGRESS_TYPE_START) + " loading: loading the model");
+  EXPECT_EQ(progress(),
+            std::to_string(GST_PROGRESS_TYPE_COMPLETE) + " loading: " + model + " is loaded");
+  gst_element_set_state(element, GST_STATE_NULL);
+  g_object_set(element, "model-path", "/no/such.gguf", nullptr);
+  EXPECT_EQ(gst_element_set_state(element, GST_STATE_PAUSED), GST_STATE_CHANGE_FAILURE);
+  progress();
+  EXPECT_THAT(progress(), ::testing::StartsWith(std::to_string(GST_PROGRESS_TYPE_ERROR)));
+  gst_element_set_state(element, GST_STATE_NULL);
+  gst_element_set_bus(element, nullptr);
+  gst_object_unref(bus);
+  gst_object_unref(element);
+}
+
 TEST(LfmBackbone, ForgetsTheStreamInReady) {
   const std::vector<SensorRow> rows = Rows(12);
   Harness harness(WithEncoder("", ""));
@@ -161,10 +251,38 @@ TEST(LfmBackbone, RefusesFramesThatLostTheirNotes) {
                 GST_FORMAT_TIME);
   EXPECT_EQ(harness.Push(std::string(64, '\0'), 0), GST_FLOW_ERROR);
   EXPECT_EQ(harness.BusError(), "a frame has lost its LfmFrameMeta on the way from the encoder");
-  GstQuery* query = gst_query_new_allocation(nullptr, FALSE);
+}
+
+TEST(LfmBackbone, OffersAlignedBuffersAndAPool) {
+  Harness harness(BackboneElement());
+  GstCaps* caps = gst_caps_from_string(RowCaps(5).c_str());
+  GstQuery* query = gst_query_new_allocation(caps, TRUE);
   EXPECT_TRUE(gst_pad_peer_query(harness.get()->srcpad, query));
-  EXPECT_EQ(gst_query_get_n_allocation_params(query), 1u);
+  ASSERT_EQ(gst_query_get_n_allocation_params(query), 1u);
+  ASSERT_EQ(gst_query_get_n_allocation_pools(query), 1u);
+  GstBufferPool* pool = nullptr;
+  guint bytes = 0;
+  gst_query_parse_nth_allocation_pool(query, 0, &pool, &bytes, nullptr, nullptr);
+  EXPECT_EQ(bytes, 5 * sizeof(double));
+  ASSERT_TRUE(gst_buffer_pool_set_active(pool, TRUE));
+  GstBuffer* buffer = nullptr;
+  ASSERT_EQ(gst_buffer_pool_acquire_buffer(pool, &buffer, nullptr), GST_FLOW_OK);
+  EXPECT_EQ(gst_buffer_get_size(buffer), bytes);
+  GstMapInfo map;
+  ASSERT_TRUE(gst_buffer_map(buffer, &map, GST_MAP_READ));
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(map.data) % 64, 0u);
+  gst_buffer_unmap(buffer, &map);
+  gst_buffer_unref(buffer);
+  gst_buffer_pool_set_active(pool, FALSE);
+  gst_object_unref(pool);
   gst_query_unref(query);
+
+  GstQuery* bare = gst_query_new_allocation(nullptr, FALSE);
+  EXPECT_TRUE(gst_pad_peer_query(harness.get()->srcpad, bare));
+  EXPECT_EQ(gst_query_get_n_allocation_params(bare), 1u);
+  EXPECT_EQ(gst_query_get_n_allocation_pools(bare), 0u);
+  gst_query_unref(bare);
+  gst_caps_unref(caps);
 }
 
 }  // namespace

@@ -49,6 +49,69 @@ TEST(LfmForecast, PostsTheForecastAsAMessage) {
   EXPECT_NE(silent.SourceCaps().find("/forecast"), std::string::npos);
 }
 
+TEST(LfmForecast, PostsNoMoreMessagesThanTold) {
+  Harness harness(ChainElements("every=1", "message-interval=3600000000000"));
+  harness.Start("a", RowCaps(1), GST_FORMAT_TIME);
+  PushRows(harness, Rows(5));
+  EXPECT_NE(harness.BusMessage("lfm-forecast"), "");
+  EXPECT_EQ(harness.BusMessage("lfm-forecast"), "");
+  EXPECT_EQ(harness.PullAll().size(), 5u);
+}
+
+TEST(LfmForecast, SkipsWhatComesTooLateOnlyIfToldTo) {
+  const std::vector<SensorRow> rows = Rows(9);
+  Session session = OpenSession(1, 1);
+  const std::vector<Forecast> want = Expect(session, rows);
+  for (const bool skips : {true, false}) {
+    Harness harness(ChainElements("every=1", skips ? "qos=true" : ""));
+    harness.Start("a", RowCaps(1), GST_FORMAT_TIME);
+    PushRows(harness, std::span(rows).first(3));
+    // The third row was late by half of what the sixth comes after it.
+    const GstClockTimeDiff late = (rows[5].time_ns - rows[2].time_ns) / 2;
+    gst_harness_push_upstream_event(harness.get(),
+                                    gst_event_new_qos(GST_QOS_TYPE_UNDERFLOW, 1.5, late,
+                                                      static_cast<GstClockTime>(rows[2].time_ns)));
+    PushRows(harness, std::span(rows).subspan(3));
+    std::vector<Forecast> kept = want;
+    if (skips) kept.erase(kept.begin() + 3, kept.begin() + 5);
+    ExpectSame(harness.PullAll(), kept);
+    guint64 sent = 0, skipped = 0;
+    std::vector<guint64> counts;
+    while (GstMessage* message = harness.PopMessage(GST_MESSAGE_QOS)) {
+      gst_message_parse_qos_stats(message, nullptr, &sent, &skipped);
+      counts.push_back(skipped);
+      gst_message_unref(message);
+    }
+    EXPECT_EQ(counts, skips ? std::vector<guint64>({1, 2}) : std::vector<guint64>());
+    EXPECT_EQ(sent, skips ? 3u : 0u);
+  }
+}
+
+TEST(LfmForecast, WarnsWhenALiveForecastComesTooLate) {
+  const std::vector<SensorRow> rows = Rows(6);
+  Harness harness(ChainElements("every=1"));
+  GstElement* head = harness.Find("lfmforecast");
+  gst_harness_use_testclock(harness.get());
+  gst_element_set_base_time(head, 0);
+  const auto push_after = [&](size_t row, GstClockTime delay) {
+    gst_harness_set_time(harness.get(), static_cast<GstClockTime>(rows[row].time_ns) + delay);
+    EXPECT_EQ(PushRow(harness, rows[row]), GST_FLOW_OK);
+    guint64 greatest = 0;
+    g_object_get(head, "max-observed-delay", &greatest, nullptr);
+    return greatest;
+  };
+  harness.Start("a", RowCaps(1), GST_FORMAT_TIME);
+  gst_harness_push_upstream_event(harness.get(), gst_event_new_latency(20 * GST_MSECOND));
+  EXPECT_EQ(push_after(0, 0), 0u);
+  EXPECT_EQ(push_after(1, 15 * GST_MSECOND), 15 * GST_MSECOND);
+  EXPECT_EQ(harness.BusWarning(), "");
+  EXPECT_EQ(push_after(2, 30 * GST_MSECOND), 30 * GST_MSECOND);
+  EXPECT_EQ(push_after(3, 25 * GST_MSECOND), 30 * GST_MSECOND);
+  EXPECT_EQ(harness.BusWarning(),
+            "a result comes 30 ms after its time, the pipeline's latency is 20 ms");
+  EXPECT_EQ(harness.BusWarning(), "");  // no second one within ten seconds
+}
+
 TEST(LfmForecast, TheLastForecastComesBeforeTheEnd) {
   Harness harness(ChainElements("every=0"));
   harness.Start("a", RowCaps(1), GST_FORMAT_TIME);

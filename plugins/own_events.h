@@ -1,0 +1,39 @@
+// The events of our own, all GST_EVENT_CUSTOM_DOWNSTREAM and serialised, and what a head makes of
+// them.
+//
+//   lfm/marker{id}     passes in stream order; the head posts the element message lfm-marker{id}
+//   lfm/snapshot{id}   each stage adds its state; the head posts lfm-snapshot{id, position, state}
+//   lfm/reset          each stage forgets the stream
+#pragma once
+
+#include <gst/gst.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "pipeline/snapshot.h"
+
+namespace rill {
+
+inline constexpr char kMarkerEvent[] = "lfm/marker";
+inline constexpr char kSnapshotEvent[] = "lfm/snapshot";
+inline constexpr char kResetEvent[] = "lfm/reset";
+
+// Whether the event is one of our own of that name.
+bool IsEvent(GstEvent* event, const char* name);
+// Adds a stage's state; takes the event and gives a writable one.
+GstEvent* AddPart(GstEvent* event, const Snapshot::Part& part);
+// Fields of lfm/snapshot that the encoder adds.
+void SetOrigin(GstEvent* event, uint64_t model, int64_t position);
+
+// For a head, once it has taken in every frame before the event: posts the snapshot that the stages
+// before it filled in, with its own part, or a WARNING that says what is missing.
+void PostSnapshot(GstElement* head, const GstStructure* fields,
+                  const std::optional<Snapshot::Part>& own);
+void PostMarker(GstElement* head, const GstStructure* fields);
+
+std::vector<std::byte> CopyBytes(GBytes* bytes);
+
+}  // namespace rill

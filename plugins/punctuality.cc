@@ -1,0 +1,131 @@
+#include "plugins/punctuality.h"
+
+#include <algorithm>
+#include <string>
+
+namespace rill {
+namespace {
+
+constexpr int64_t kWarningIntervalUs = 10 * G_USEC_PER_SEC;
+
+// Holds the object lock for as long as it lives.
+class ObjectLock {
+ public:
+  explicit ObjectLock(GstElement* element) : element_(element) { GST_OBJECT_LOCK(element_); }
+  ~ObjectLock() { GST_OBJECT_UNLOCK(element_); }
+  ObjectLock(const ObjectLock&) = delete;
+  ObjectLock& operator=(const ObjectLock&) = delete;
+
+ private:
+  GstElement* element_;
+};
+
+bool IsLive(GstPad* sink) {
+  GstQuery* query = gst_query_new_latency();
+  gboolean live = FALSE;
+  if (gst_pad_peer_query(sink, query)) gst_query_parse_latency(query, &live, nullptr, nullptr);
+  gst_query_unref(query);
+  return live == TRUE;
+}
+
+// The first running time that is worth the work, as GstVideoDecoder reckons it.
+GstClockTime EarliestTime(GstEvent* qos) {
+  GstClockTimeDiff late = 0;
+  GstClockTime running_time = GST_CLOCK_TIME_NONE;
+  gst_event_parse_qos(qos, nullptr, nullptr, &late, &running_time);
+  if (!GST_CLOCK_TIME_IS_VALID(running_time)) return GST_CLOCK_TIME_NONE;
+  const GstClockTimeDiff earliest =
+      static_cast<GstClockTimeDiff>(running_time) + (late > 0 ? 2 * late : late);
+  return static_cast<GstClockTime>(std::max<GstClockTimeDiff>(earliest, 0));
+}
+
+// Running time now; none when the element has no clock.
+GstClockTime Now(GstElement* element) {
+  GstClock* clock = gst_element_get_clock(element);
+  if (clock == nullptr) return GST_CLOCK_TIME_NONE;
+  const GstClockTime now = gst_clock_get_time(clock), base = gst_element_get_base_time(element);
+  gst_object_unref(clock);
+  return now > base ? now - base : 0;
+}
+
+void Warn(GstElement* element, GstClockTime delay, GstClockTime latency) {
+  const std::string text = "a result comes " + std::to_string(delay / GST_MSECOND) +
+                           " ms after its time, the pipeline's latency is " +
+                           std::to_string(latency / GST_MSECOND) + " ms";
+  GstStructure* details =
+      gst_structure_new("lfm/excessive-delay", "delay", G_TYPE_UINT64, guint64{delay}, "latency",
+                        G_TYPE_UINT64, guint64{latency}, nullptr);
+  gst_element_message_full_with_details(element, GST_MESSAGE_WARNING, GST_STREAM_ERROR,
+                                        GST_STREAM_ERROR_FAILED, g_strdup(text.c_str()), nullptr,
+                                        __FILE__, "Warn", __LINE__, details);
+}
+
+}  // namespace
+
+void Punctuality::Hear(GstElement* element, GstPad* sink, GstEvent* event) {
+  if (GST_EVENT_TYPE(event) == GST_EVENT_QOS) {
+    const ObjectLock lock(element);
+    earliest_ = EarliestTime(event);
+  }
+  if (GST_EVENT_TYPE(event) == GST_EVENT_LATENCY) {
+    GstClockTime latency = GST_CLOCK_TIME_NONE;
+    gst_event_parse_latency(event, &latency);
+    const bool live = IsLive(sink);
+    const ObjectLock lock(element);
+    latency_ = live ? latency : GST_CLOCK_TIME_NONE;
+  }
+}
+
+void Punctuality::Forget(GstElement* element) {
+  const ObjectLock lock(element);
+  earliest_ = GST_CLOCK_TIME_NONE;
+}
+
+bool Punctuality::IsTooLate(GstElement* element, const GstSegment& segment, GstClockTime pts) {
+  const GstClockTime running_time = gst_segment_to_running_time(&segment, GST_FORMAT_TIME, pts);
+  GstMessage* message = nullptr;
+  {
+    const ObjectLock lock(element);
+    if (!GST_CLOCK_TIME_IS_VALID(earliest_) || !GST_CLOCK_TIME_IS_VALID(running_time) ||
+        running_time >= earliest_)
+      return false;
+    ++skipped_;
+    message = gst_message_new_qos(
+        GST_OBJECT(element), GST_CLOCK_TIME_IS_VALID(latency_), running_time,
+        gst_segment_to_stream_time(&segment, GST_FORMAT_TIME, pts), pts, GST_CLOCK_TIME_NONE);
+    gst_message_set_qos_values(message, GST_CLOCK_DIFF(running_time, earliest_), 1.0, 0);
+    gst_message_set_qos_stats(message, GST_FORMAT_BUFFERS, sent_, skipped_);
+  }
+  gst_element_post_message(element, message);
+  return true;
+}
+
+bool Punctuality::Send(GstElement* element, GstClockTime running_time) {
+  const GstClockTime now = Now(element);
+  GstClockTime delay = 0, latency = 0;
+  bool greatest = false;
+  {
+    const ObjectLock lock(element);
+    ++sent_;
+    if (!GST_CLOCK_TIME_IS_VALID(latency_) || !GST_CLOCK_TIME_IS_VALID(now) ||
+        !GST_CLOCK_TIME_IS_VALID(running_time) || now <= running_time)
+      return false;
+    delay = now - running_time;
+    latency = latency_;
+    greatest = delay > max_delay_;
+    max_delay_ = std::max(max_delay_, delay);
+    const int64_t now_us = g_get_monotonic_time();
+    if (delay <= latency || (warned_us_ != INT64_MIN && now_us - warned_us_ < kWarningIntervalUs))
+      return greatest;
+    warned_us_ = now_us;
+  }
+  Warn(element, delay, latency);
+  return greatest;
+}
+
+GstClockTime Punctuality::max_delay(GstElement* element) const {
+  const ObjectLock lock(element);
+  return max_delay_;
+}
+
+}  // namespace rill
