@@ -32,7 +32,7 @@ namespace {
 
 struct Settings {
   guint every = rill::kDefaultEvery;
-  rill::BadRow on_bad_row = rill::BadRow::kError;
+  rill::BadRow on_bad_row = rill::BadRow::kSkip;
 };
 
 struct Stream {
@@ -135,10 +135,14 @@ GstFlowReturn TakeRow(GstElement* element, const rill::RowInput::Row& row,
       self.stream.frames->Push(row.time_ns, row.values, settings.every);
   GST_OBJECT_LOCK(element);
   ++(!taken ? self.stats.bad_rows : *taken ? self.stats.rows : self.stats.skipped_rows);
+  const bool first_bad = !taken && self.stats.bad_rows == 1;
   GST_OBJECT_UNLOCK(element);
   if (!taken && settings.on_bad_row == rill::BadRow::kError)
     return rill::Fail(element, GST_STREAM_ERROR_DECODE, taken.error());
-  if (!taken) GST_WARNING_OBJECT(element, "skipped: %s", taken.error().message.c_str());
+  if (first_bad)
+    GST_ELEMENT_WARNING(element, STREAM, DECODE,
+                        ("a row was skipped: %s", taken.error().message.c_str()),
+                        ("further ones are counted in the property stats"));
   if (!taken || !*taken) return GST_FLOW_OK;
   rill::StageOf(element).fresh = false;
   self.stream.last_pts = row.pts;

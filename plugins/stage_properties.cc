@@ -7,7 +7,8 @@ GType BadRowType() {
   static const GType type = [] {
     static const GEnumValue values[] = {
         {static_cast<gint>(BadRow::kError), "Post an error and stop", "error"},
-        {static_cast<gint>(BadRow::kSkip), "Count it in stats and go on", "skip"},
+        {static_cast<gint>(BadRow::kSkip), "Warn of the first, count all in stats and go on",
+         "skip"},
         {0, nullptr, nullptr}};
     return g_enum_register_static("LfmSensorBadRow", values);
   }();
@@ -37,9 +38,9 @@ GParamSpec* EverySpec() {
 
 GParamSpec* OnBadRowSpec() {
   return g_param_spec_enum("on-bad-row", "On bad row",
-                           "What happens to a row whose time does not grow or that holds an "
-                           "infinite value",
-                           BadRowType(), static_cast<gint>(BadRow::kError), kAlways);
+                           "What happens to a row whose time does not grow or that holds a value "
+                           "no forecast can follow",
+                           BadRowType(), static_cast<gint>(BadRow::kSkip), kAlways);
 }
 
 GParamSpec* StatsSpec() {

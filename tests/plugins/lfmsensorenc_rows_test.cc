@@ -1,4 +1,6 @@
 // What lfmsensorenc takes as rows, and what it says of the rest.
+#include <gmock/gmock.h>
+
 #include "tests/plugins/sensor_encoder.h"
 
 namespace rill {
@@ -54,14 +56,14 @@ INSTANTIATE_TEST_SUITE_P(Buffers, AudioChunks, ::testing::Values(1, 3, 7, 64, 21
 TEST(LfmSensorEnc, ABadRowIsAnErrorOrCounted) {
   const std::vector<SensorRow> rows = Regular(4);
   const SensorRow infinite{2 * kSecondNs, {std::numeric_limits<double>::infinity()}};
-  Harness strict(EncoderElement("every=0"));
+  Harness strict(EncoderElement("every=0 on-bad-row=error"));
   strict.Start("a", RowCaps(1), GST_FORMAT_TIME);
   PushRows(strict, std::span(rows).first(2));
   EXPECT_EQ(PushRow(strict, rows[1]), GST_FLOW_ERROR);
   EXPECT_EQ(strict.BusError(), "a row's time is 0 ns before or at that of the row before it");
   EXPECT_EQ(strict.BusError(), "");
 
-  Harness lenient(EncoderElement("every=0 on-bad-row=skip"));
+  Harness lenient(EncoderElement("every=0"));
   lenient.Start("a", RowCaps(1), GST_FORMAT_TIME);
   PushRows(lenient, std::span(rows).first(2));
   EXPECT_EQ(PushRow(lenient, rows[0]), GST_FLOW_OK);
@@ -69,6 +71,8 @@ TEST(LfmSensorEnc, ABadRowIsAnErrorOrCounted) {
   PushRows(lenient, std::span(rows).subspan(2));
   EXPECT_EQ(Values(lenient.PullAll()), FramesOf(rows));
   EXPECT_EQ(Count(lenient, "bad-rows"), 2u);
+  EXPECT_THAT(lenient.BusWarning(), ::testing::StartsWith("a row was skipped: a row's time is "));
+  EXPECT_EQ(lenient.BusWarning(), "");
   EXPECT_EQ(Count(lenient, "rows"), 4u);
 }
 
