@@ -7,6 +7,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "operators/core/cursor.h"
 #include "operators/core/state.h"
 
 namespace rill {
@@ -21,29 +22,6 @@ void Put(std::vector<std::byte>& to, const T& value) {
   const auto bytes = std::as_bytes(std::span(&value, 1));
   to.insert(to.end(), bytes.begin(), bytes.end());
 }
-
-class Cursor {
- public:
-  explicit Cursor(std::span<const std::byte> bytes) : bytes_(bytes) {}
-
-  template <typename T>
-  bool Take(T& value) {
-    std::span<const std::byte> raw;
-    if (!Take(sizeof value, raw)) return false;
-    std::memcpy(&value, raw.data(), sizeof value);
-    return true;
-  }
-  bool Take(uint64_t count, std::span<const std::byte>& out) {
-    if (count > bytes_.size()) return false;
-    out = bytes_.first(static_cast<size_t>(count));
-    bytes_ = bytes_.subspan(out.size());
-    return true;
-  }
-  bool empty() const { return bytes_.empty(); }
-
- private:
-  std::span<const std::byte> bytes_;
-};
 
 Error System(const std::string& path, const char* what) {
   return Error{path + ": cannot " + what + ": " + std::strerror(errno)};
@@ -99,15 +77,16 @@ Result<Snapshot> Snapshot::Parse(std::span<const std::byte> bytes) {
   for (uint32_t i = 0; i < count; ++i) {
     Part part;
     uint64_t length = 0;
-    std::span<const std::byte> name, state;
-    if (!cursor.Take(length) || !cursor.Take(length, name) || !cursor.Take(part.layout) ||
-        !cursor.Take(length) || !cursor.Take(length, state))
+    std::string_view name;
+    std::span<const std::byte> state;
+    if (!cursor.Take(name) || !cursor.Take(part.layout) || !cursor.Take(length) ||
+        !cursor.Take(length, state))
       return damaged;
-    part.name.assign(reinterpret_cast<const char*>(name.data()), name.size());
+    part.name = name;
     part.bytes.assign(state.begin(), state.end());
     snapshot.parts.push_back(std::move(part));
   }
-  if (!cursor.empty()) return damaged;
+  if (cursor.left() > 0) return damaged;
   return snapshot;
 }
 

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <optional>
 
+#include "operators/core/cursor.h"
 #include "operators/core/state.h"
 #include "operators/core/text.h"
 #include "operators/core/weights.h"
@@ -32,85 +33,59 @@ enum class Kind : uint32_t {
   kFloat64,
 };
 
-// Takes values off the front of the bytes; every read is checked against what is left.
-class Cursor {
- public:
-  explicit Cursor(std::span<const std::byte> bytes) : bytes_(bytes) {}
+template <typename T, typename As>
+bool TakeScalar(Cursor& cursor, Weights::Scalar& scalar) {
+  T value{};
+  if (!cursor.Take(value)) return false;
+  scalar = static_cast<As>(value);
+  return true;
+}
 
-  template <typename T>
-  bool Take(T& value) {
-    if (left() < sizeof value) return false;
-    std::memcpy(&value, bytes_.data() + at_, sizeof value);
-    at_ += sizeof value;
-    return true;
-  }
-  bool Take(std::string_view& text) {
-    uint64_t length = 0;
-    if (!Take(length) || left() < length) return false;
-    text = {reinterpret_cast<const char*>(bytes_.data()) + at_, static_cast<size_t>(length)};
-    at_ += text.size();
-    return true;
-  }
-  template <typename T, typename As>
-  bool TakeScalar(Weights::Scalar& scalar) {
-    T value{};
-    if (!Take(value)) return false;
-    scalar = static_cast<As>(value);
-    return true;
-  }
-  bool Take(Kind kind, Weights::Scalar& scalar) {
-    switch (kind) {
-      case Kind::kUint8: return TakeScalar<uint8_t, uint64_t>(scalar);
-      case Kind::kInt8: return TakeScalar<int8_t, int64_t>(scalar);
-      case Kind::kUint16: return TakeScalar<uint16_t, uint64_t>(scalar);
-      case Kind::kInt16: return TakeScalar<int16_t, int64_t>(scalar);
-      case Kind::kUint32: return TakeScalar<uint32_t, uint64_t>(scalar);
-      case Kind::kInt32: return TakeScalar<int32_t, int64_t>(scalar);
-      case Kind::kFloat32: return TakeScalar<float, double>(scalar);
-      case Kind::kUint64: return TakeScalar<uint64_t, uint64_t>(scalar);
-      case Kind::kInt64: return TakeScalar<int64_t, int64_t>(scalar);
-      case Kind::kFloat64: return TakeScalar<double, double>(scalar);
-      case Kind::kBool: {
-        uint8_t value = 0;
-        if (!Take(value) || value > 1) return false;
-        scalar = value == 1;
-        return true;
-      }
-      case Kind::kString: {
-        std::string_view text;
-        if (!Take(text)) return false;
-        scalar = text;
-        return true;
-      }
-      default: return false;
-    }
-  }
-  bool Take(Weights::Value& value) {
-    Kind kind{};
-    if (!Take(kind)) return false;
-    if (kind != Kind::kArray) {
-      Weights::Scalar scalar;
-      if (!Take(kind, scalar)) return false;
-      value = scalar;
+bool Take(Cursor& cursor, Kind kind, Weights::Scalar& scalar) {
+  switch (kind) {
+    case Kind::kUint8: return TakeScalar<uint8_t, uint64_t>(cursor, scalar);
+    case Kind::kInt8: return TakeScalar<int8_t, int64_t>(cursor, scalar);
+    case Kind::kUint16: return TakeScalar<uint16_t, uint64_t>(cursor, scalar);
+    case Kind::kInt16: return TakeScalar<int16_t, int64_t>(cursor, scalar);
+    case Kind::kUint32: return TakeScalar<uint32_t, uint64_t>(cursor, scalar);
+    case Kind::kInt32: return TakeScalar<int32_t, int64_t>(cursor, scalar);
+    case Kind::kFloat32: return TakeScalar<float, double>(cursor, scalar);
+    case Kind::kUint64: return TakeScalar<uint64_t, uint64_t>(cursor, scalar);
+    case Kind::kInt64: return TakeScalar<int64_t, int64_t>(cursor, scalar);
+    case Kind::kFloat64: return TakeScalar<double, double>(cursor, scalar);
+    case Kind::kBool: {
+      uint8_t value = 0;
+      if (!cursor.Take(value) || value > 1) return false;
+      scalar = value == 1;
       return true;
     }
-    uint64_t count = 0;
-    if (!Take(kind) || !Take(count) || count > left())
-      return false;  // an element has at least a byte
-    std::vector<Weights::Scalar> array;
-    for (uint64_t i = 0; i < count; ++i)
-      if (!Take(kind, array.emplace_back())) return false;
-    value = std::move(array);
+    case Kind::kString: {
+      std::string_view text;
+      if (!cursor.Take(text)) return false;
+      scalar = text;
+      return true;
+    }
+    default: return false;
+  }
+}
+
+bool Take(Cursor& cursor, Weights::Value& value) {
+  Kind kind{};
+  if (!cursor.Take(kind)) return false;
+  if (kind != Kind::kArray) {
+    Weights::Scalar scalar;
+    if (!Take(cursor, kind, scalar)) return false;
+    value = scalar;
     return true;
   }
-
-  size_t at() const { return at_; }
-  size_t left() const { return bytes_.size() - at_; }
-
- private:
-  std::span<const std::byte> bytes_;
-  size_t at_ = 0;
-};
+  uint64_t count = 0;
+  if (!cursor.Take(kind) || !cursor.Take(count) || count > kMostElementsOfArray) return false;
+  std::vector<Weights::Scalar> array;
+  for (uint64_t i = 0; i < count; ++i)
+    if (!Take(cursor, kind, array.emplace_back())) return false;
+  value = std::move(array);
+  return true;
+}
 
 }  // namespace
 
@@ -133,7 +108,7 @@ Result<void> Weights::Read() {
     std::string_view key;
     Value value;
     const size_t at = cursor.at();
-    if (!cursor.Take(key) || !cursor.Take(value))
+    if (!cursor.Take(key) || !Take(cursor, value))
       return Complain("key " + std::to_string(i) + " of " + std::to_string(key_count) +
                       ", at byte " + std::to_string(at) + ", is malformed or cut off");
     if (!keys_.emplace(key, std::move(value)).second)

@@ -98,6 +98,15 @@ TEST(Weights, RefusesWhatIsNoGguf) {
   EXPECT_EQ(Weights::Open("/dev").error().message, "/dev: not a model file: it is no regular file");
 }
 
+TEST(Weights, RefusesArraysOfMillions) {
+  for (const bool refused : {false, true}) {
+    GgufBuilder builder;
+    builder.Key("levels", std::vector<float>((1 << 22) + (refused ? 1 : 0)));
+    EXPECT_EQ(ErrorOf(builder.Bytes()),
+              refused ? "m.gguf: key 0 of 1, at byte 24, is malformed or cut off" : "");
+  }
+}
+
 TEST(Weights, RefusesEveryTruncation) {
   const auto bytes = Example();
   for (size_t count = 0; count + 32 < bytes.size(); ++count) {
