@@ -20,7 +20,17 @@ int64_t Sampling::Median(Lane lane) const {
   std::copy_n(ring.begin(), count, values.begin());
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>((count - 1) / 2);
   std::nth_element(values.begin(), middle, values.begin() + static_cast<std::ptrdiff_t>(count));
-  return std::max<int64_t>(1, std::llround(static_cast<double>(*middle) * kNanoseconds));
+  constexpr double kMostNs = 4e18;  // below 2^62, 127 years
+  const double ns = std::clamp(static_cast<double>(*middle) * kNanoseconds, 1.0, kMostNs);
+  return std::llround(ns);
+}
+
+bool Sampling::IsSound(Lane lane) const {
+  constexpr int64_t kMost = int64_t{1} << 62;  // of rows, and of nanoseconds that a median can be
+  const std::span<const int64_t> counters = lane.Integers(counters_);
+  for (const Counter counter : {kRows, kUsual, kCandidate, kAgreed})
+    if (counters[counter] < 0 || counters[counter] > kMost) return false;
+  return counters[kRows] < 2 || counters[kUsual] > 0;
 }
 
 Sampling::Step Sampling::Advance(int64_t time_ns, Lane lane) const {

@@ -37,6 +37,8 @@ class Sampling {
   // Time of the last row; meaningful after the first.
   int64_t last_ns(Lane lane) const { return lane.Integers(counters_)[kLast]; }
   int64_t rows(Lane lane) const { return lane.Integers(counters_)[kRows]; }
+  // Whether the counters are such as rows can lead to: for states that come from outside.
+  bool IsSound(Lane lane) const;
 
  private:
   enum Counter { kRows, kLast, kUsual, kCandidate, kAgreed };

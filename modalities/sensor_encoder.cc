@@ -10,6 +10,9 @@
 namespace rill {
 namespace {
 
+// Slots in which NaN is a missing value.
+constexpr std::string_view kValuesName = "sensor.values", kPendingName = "sensor.pending";
+
 Error BeyondBounds(size_t channel, double value) {
   const std::string subject = "channel " + std::to_string(channel) + " is ";
   if (std::isinf(value)) return Error{subject + "infinite"};
@@ -17,6 +20,19 @@ Error BeyondBounds(size_t channel, double value) {
   std::snprintf(numbers, sizeof numbers, "%g, beyond the %g that a float32 forecast can follow",
                 value, SensorEncoder::kMostMagnitude);
   return Error{subject + numbers};
+}
+
+Result<void> CheckInterval(int64_t last_ns, int64_t time_ns) {
+  int64_t interval_ns = 0;
+  const bool overflow = __builtin_sub_overflow(time_ns, last_ns, &interval_ns);
+  if (overflow || interval_ns == std::numeric_limits<int64_t>::min())
+    return Error{"a row's time is more than 292 years " +
+                 std::string(time_ns > last_ns ? "after" : "before") +
+                 " that of the row before it"};
+  if (interval_ns <= 0)
+    return Error{"a row's time is " + std::to_string(-interval_ns) +
+                 " ns before or at that of the row before it"};
+  return {};
 }
 
 }  // namespace
@@ -43,8 +59,8 @@ Result<SensorEncoder> SensorEncoder::Load(const Weights& weights, size_t width) 
 SensorEncoder::Stream::Stream(const SensorEncoder& encoder, size_t channels, StateLayout& layout)
     : encoder_(&encoder),
       sampling_(layout),
-      values_(layout.Add("sensor.values", encoder.config_.patch * channels, ElementType::kFloat64)),
-      pending_(layout.Add("sensor.pending", channels, ElementType::kFloat64)),
+      values_(layout.Add(kValuesName, encoder.config_.patch * channels, ElementType::kFloat64)),
+      pending_(layout.Add(kPendingName, channels, ElementType::kFloat64)),
       scales_(layout.Add("sensor.scales", 3 * channels, ElementType::kFloat64)),
       counters_(layout.Add("sensor.counters", 3, ElementType::kInt64)),
       times_(layout.Add("sensor.times", 2, ElementType::kFloat64)) {}
@@ -56,9 +72,8 @@ Result<void> SensorEncoder::Stream::Push(int64_t time_ns, std::span<const double
   if (values.size() != channels())
     return Error{"a row has " + std::to_string(values.size()) + " values, the stream has " +
                  std::to_string(channels()) + " channels"};
-  if (rows(lane) > 0 && time_ns <= last_ns(lane))
-    return Error{"a row's time is " + std::to_string(last_ns(lane) - time_ns) +
-                 " ns before or at that of the row before it"};
+  if (rows(lane) > 0)
+    if (const Result<void> ok = CheckInterval(last_ns(lane), time_ns); !ok) return ok;
   for (size_t c = 0; c < values.size(); ++c)
     if (std::fabs(values[c]) > kMostMagnitude) return BeyondBounds(c, values[c]);
 
@@ -132,6 +147,20 @@ SensorFrame SensorEncoder::Stream::Encode(Lane lane, Scratch& scratch, Keep keep
   encoder_->embed_.Run(features, embedding);
   return {elapsed, static_cast<float>(time / static_cast<double>(config.patch)), last_ns(lane),
           sampling_.usual_ns(lane)};
+}
+
+Result<void> SensorEncoder::Stream::Check(const StateLayout& layout, Lane lane) const {
+  constexpr std::string_view kMayMiss[] = {kValuesName, kPendingName};
+  const std::string slot = FindNonFinite(layout, lane, kMayMiss);
+  if (!slot.empty()) return Error{"the state " + slot + " is not finite"};
+  const std::span<const int64_t> counters = lane.Integers(counters_);
+  const int64_t patch = static_cast<int64_t>(encoder_->config_.patch);
+  const auto within = [](int64_t count, int64_t most) { return count >= 0 && count <= most; };
+  if (!within(counters[kElapsed], patch - 1) ||
+      !within(counters[kMissing], static_cast<int64_t>(kMostGapFrames) * patch) ||
+      !within(counters[kPending], 1) || !sampling_.IsSound(lane))
+    return Error{"a counter of the sensor encoder is out of range"};
+  return {};
 }
 
 void SensorEncoder::Stream::Scales(Lane lane, std::span<SensorScale> scales) const {

@@ -71,6 +71,8 @@ class SensorEncoder {
 
     int64_t rows(Lane lane) const { return sampling_.rows(lane); }
     int64_t last_ns(Lane lane) const { return sampling_.last_ns(lane); }
+    // Whether a state that comes from outside is one that rows can lead to; else what is wrong.
+    Result<void> Check(const StateLayout& layout, Lane lane) const;
     // Normalisation after the last complete frame.
     void Scales(Lane lane, std::span<SensorScale> scales) const;
 

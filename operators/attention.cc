@@ -58,6 +58,12 @@ int64_t Attention::Room(Lane lane) const {
   return static_cast<int64_t>(config_.capacity) - lane.Integers(position_)[0];
 }
 
+bool Attention::IsSound(Lane lane) const {
+  constexpr int64_t kMostFrames = int64_t{1} << 62;  // no stream lives so long
+  const int64_t position = lane.Integers(position_)[0];
+  return position >= 0 && position < kMostFrames && Room(lane) >= 0;
+}
+
 void Attention::Rotate(std::span<float> heads, int64_t position) const {
   const size_t half = config_.head_width / 2;
   for (size_t i = 0; i < half; ++i) {

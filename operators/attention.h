@@ -61,6 +61,8 @@ class Attention {
 
   // Frames that the lane can still take; without bound when old ones are evicted.
   int64_t Room(Lane lane) const;
+  // Whether the position is one that frames can lead to: for states that come from outside.
+  bool IsSound(Lane lane) const;
 
   // Parallel form: projections see all rows at once, then each row attends in order. `y` may be
   // `frames.x`; dt is not used. Every lane must have room.

@@ -147,6 +147,18 @@ int64_t Backbone::Room(Lane lane) const {
   return room;
 }
 
+Result<void> Backbone::CheckLane(Lane lane) const {
+  const std::string slot = FindNonFinite(layout_, lane);
+  if (!slot.empty()) return Error{"the state " + slot + " is not finite"};
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    const auto* attention = std::get_if<Attention>(&blocks_[i].mixer);
+    if (attention != nullptr && !attention->IsSound(lane))
+      return Error{"the position of the attention in block " + std::to_string(i) +
+                   " is out of range"};
+  }
+  return {};
+}
+
 void Backbone::Run(const Frames& frames, Scratch& scratch, View<float> hidden) const {
   Scratch::Frame frame(scratch);
   const View<float> branch = frame.Take(frames.x.rows, width_);

@@ -42,6 +42,9 @@ class Backbone {
   // Frames that a lane can still take; INT64_MAX unless a layer attends to all of a declared
   // context.
   int64_t Room(Lane lane) const;
+  // Whether the counters in a lane are such as frames can lead to, and all numbers finite; else
+  // what is not. For states that come from outside.
+  Result<void> CheckLane(Lane lane) const;
 
   // Parallel form. `hidden` may be `frames.x`.
   void Run(const Frames& frames, Scratch& scratch, View<float> hidden) const;

@@ -70,8 +70,20 @@ Snapshot::Part ForecastStage::Save() const {
 }
 
 Result<void> ForecastStage::Restore(const Snapshot& snapshot) {
-  return RestorePart(snapshot, "forecast", model_->fingerprint(), layout_.fingerprint(),
-                     state_.bytes());
+  State restored = state_;
+  if (Result<void> ok = RestorePart(snapshot, "forecast", model_->fingerprint(),
+                                    layout_.fingerprint(), restored.bytes());
+      !ok)
+    return ok;
+  const std::string slot = FindNonFinite(layout_, restored.lane(0));
+  if (!slot.empty()) return NotSound({"the state " + slot + " is not finite"});
+  const int64_t elapsed = restored.lane(0).Integers(frame_)[0];
+  const size_t patch = model_->sensor()->config().patch;
+  if (elapsed < 0 || elapsed > static_cast<int64_t>(patch))
+    return NotSound({"the frame kept has " + std::to_string(elapsed) + " slots, at most " +
+                     std::to_string(patch)});
+  state_ = std::move(restored);
+  return {};
 }
 
 }  // namespace rill

@@ -38,6 +38,9 @@ struct Snapshot {
   static Result<Snapshot> Parse(std::span<const std::byte> bytes);
 };
 
+// That a part holds what no stream can have led to.
+inline Error NotSound(const Error& reason) { return Error{"snapshot: " + reason.message}; }
+
 // Copies a part into a state's bytes when model, layout and size agree.
 Result<void> RestorePart(const Snapshot& snapshot, const std::string& name, uint64_t model,
                          uint64_t layout, std::span<std::byte> state);

@@ -31,8 +31,15 @@ Snapshot::Part SensorStage::Save() const {
 }
 
 Result<void> SensorStage::Restore(const Snapshot& snapshot) {
-  return RestorePart(snapshot, "sensor", model_->fingerprint(), layout_.fingerprint(),
-                     state_.bytes());
+  State restored = state_;
+  if (Result<void> ok = RestorePart(snapshot, "sensor", model_->fingerprint(),
+                                    layout_.fingerprint(), restored.bytes());
+      !ok)
+    return ok;
+  if (Result<void> sound = stream_.Check(layout_, restored.lane(0)); !sound)
+    return NotSound(sound.error());
+  state_ = std::move(restored);
+  return {};
 }
 
 BackboneRunner::BackboneRunner(const Backbone& backbone)
@@ -102,8 +109,16 @@ Snapshot::Part BackboneStage::Save() const {
 }
 
 Result<void> BackboneStage::Restore(const Snapshot& snapshot) {
-  return RestorePart(snapshot, "backbone", model_->fingerprint(),
-                     model_->backbone().layout().fingerprint(), state_.bytes());
+  State restored = state_;
+  if (Result<void> ok = RestorePart(snapshot, "backbone", model_->fingerprint(),
+                                    model_->backbone().layout().fingerprint(), restored.bytes());
+      !ok)
+    return ok;
+  for (size_t c = 0; c < channels(); ++c)
+    if (Result<void> sound = model_->backbone().CheckLane(restored.lane(c)); !sound)
+      return NotSound(sound.error());
+  state_ = std::move(restored);
+  return {};
 }
 
 }  // namespace rill

@@ -22,16 +22,19 @@ Slot StateLayout::Add(std::string_view name, size_t count, ElementType type) {
   return slot;
 }
 
-std::string FindNonFinite(const StateLayout& layout, Lane lane) {
+std::string FindNonFinite(const StateLayout& layout, Lane lane,
+                          std::span<const std::string_view> may_miss) {
   constexpr uint16_t kExponent = 0x7c00;  // of a float16; all ones is infinite or not a number
   for (const auto& [name, slot] : layout.entries()) {
+    const bool nan_is_missing = std::ranges::find(may_miss, name) != may_miss.end();
+    const auto is_finite = [&](auto x) {
+      return std::isfinite(x) || (nan_is_missing && std::isnan(x));
+    };
     bool finite = true;
     switch (slot.type) {
-      case ElementType::kFloat32:
-        finite = std::ranges::all_of(lane.Floats(slot), [](float x) { return std::isfinite(x); });
-        break;
+      case ElementType::kFloat32: finite = std::ranges::all_of(lane.Floats(slot), is_finite); break;
       case ElementType::kFloat64:
-        finite = std::ranges::all_of(lane.Doubles(slot), [](double x) { return std::isfinite(x); });
+        finite = std::ranges::all_of(lane.Doubles(slot), is_finite);
         break;
       case ElementType::kFloat16:
         finite = std::ranges::all_of(lane.Halves(slot),

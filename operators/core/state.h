@@ -96,8 +96,10 @@ class State {
   std::vector<uint64_t> data_;  // words, so that every slot is aligned
 };
 
-// Name of the first slot of a lane that holds a number that is not finite; empty when all are.
-std::string FindNonFinite(const StateLayout& layout, Lane lane);
+// Name of the first slot of a lane that holds a number that is not finite; empty when all are. In
+// the slots named by `may_miss`, NaN stands for a missing value and counts as finite.
+std::string FindNonFinite(const StateLayout& layout, Lane lane,
+                          std::span<const std::string_view> may_miss = {});
 
 // FNV-1a, continued from `seed`: fingerprints and checksums.
 uint64_t Hash(std::span<const std::byte> bytes, uint64_t seed = 0xcbf29ce484222325);

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "tests/fuzz/snapshot_fuzz.h"
 #include "tests/support/allocations.h"
 #include "tests/support/gguf_builder.h"
 #include "tests/support/random.h"
@@ -224,7 +225,8 @@ TEST(Session, FollowsTheLargestAndTheSmallestValues) {
       const double value = t % 3 == 0 ? size : -size;
       ASSERT_TRUE(session.Push(t * kHour, {&value, 1}));
     }
-    for (const float value : session.Peek(6)->values) EXPECT_TRUE(std::isfinite(value)) << size;
+    const Forecast forecast = *session.Peek(6);
+    for (const float value : forecast.values) EXPECT_TRUE(std::isfinite(value)) << size;
   }
 }
 
@@ -252,6 +254,31 @@ TEST(Session, RefusesForeignAndDamagedSnapshots) {
   Session float32 = *Session::Open(TinyModel(CachePrecision::kFloat32), {1, 0, 0});
   EXPECT_EQ(float32.Restore(bytes).error().message,
             "snapshot's state of backbone has another layout: other options or channels");
+}
+
+// The checksum is right in each: what protects the stream is what the stages check.
+TEST(Session, SurvivesSnapshotsWithAnyWordSetToExtremes) {
+  constexpr uint64_t kNan = 0x7ff8000000000000, kNans = 0x7fc000007fc00000;
+  size_t accepted = 0, refused = 0;
+  for (uint8_t part = 0; part < 3; ++part)
+    for (uint16_t offset = 0; offset < 3000; offset += 8)
+      for (const uint64_t value : {uint64_t{0}, uint64_t{5}, ~uint64_t{0}, uint64_t{1} << 63,
+                                   uint64_t{1} << 32, (uint64_t{1} << 63) - 1, kNan, kNans}) {
+        const SnapshotEdit edit{part, offset, value};
+        ++(FuzzSnapshot(std::span(&edit, 1)) ? accepted : refused);
+      }
+  EXPECT_GT(accepted, 0u);
+  EXPECT_GT(refused, 0u);
+}
+
+TEST(Session, RefusesTimesTooFarApart) {
+  Session session = Open(1);
+  const double value = 1;
+  ASSERT_TRUE(session.Push(std::numeric_limits<int64_t>::min(), {&value, 1}));
+  EXPECT_EQ(session.Push(std::numeric_limits<int64_t>::max(), {&value, 1}).error().message,
+            "a row's time is more than 292 years after that of the row before it");
+  EXPECT_TRUE(session.Push(-1, {&value, 1}));
+  EXPECT_FALSE(session.Push(std::numeric_limits<int64_t>::min(), {&value, 1}));
 }
 
 TEST(Session, PushAllocatesNothing) {
