@@ -36,6 +36,8 @@ struct RowOptions {
   RowHeader header = RowHeader::kAuto;    // kAuto: a first line without a number
   Interval interval;                      // between rows that carry no time
   BadRow on_bad_row = BadRow::kSkip;      // kSkip counts them and goes on
+  int64_t longest_gap_ns = 0;             // see TimeOrder; 0: any
+  size_t skip_lines = 0;                  // lines before the first that counts
   size_t longest_line_bytes = size_t{1} << 20;
 };
 

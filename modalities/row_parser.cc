@@ -1,7 +1,6 @@
 #include "modalities/row_parser.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <limits>
 #include <utility>
 
@@ -32,7 +31,7 @@ void RowParser::Break() {
 void RowParser::Flush() {
   Break();
   ready_.clear();
-  last_ns_.reset();
+  order_.Reset();
 }
 
 void RowParser::Finish() {
@@ -45,7 +44,7 @@ void RowParser::Reset() {
   reader_.Reset();
   stats_ = {};
   arrival_ns_.reset();
-  last_ns_.reset();
+  order_.Reset();
   begun_.reset();
   ready_.clear();
   unusable_.reset();
@@ -96,6 +95,7 @@ Result<std::optional<Row>> RowParser::Pull() {
       if (ready_.empty()) return std::optional<Row>();
       break;
     }
+    if (lines_.lines() <= skip_lines_) continue;
     if (!line) {
       if (const std::optional<Error> error = Refuse(line.error().message)) return *error;
       continue;
@@ -104,12 +104,8 @@ Result<std::optional<Row>> RowParser::Pull() {
     std::string why;
     if (!reading) {
       why = reading.error().message;
-    } else if (*reading && last_ns_ && (*reading)->unix_ns < *last_ns_) {
-      char text[64];
-      std::snprintf(
-          text, sizeof text, "time goes back by %.12g s",
-          (static_cast<double>(*last_ns_) - static_cast<double>((*reading)->unix_ns)) * 1e-9);
-      why = text;
+    } else if (*reading) {
+      why = order_.Refuse((*reading)->unix_ns).value_or("");
     }
     if (!why.empty()) {
       why = "line " + std::to_string(lines_.lines()) + ": " + why;
@@ -122,7 +118,6 @@ Result<std::optional<Row>> RowParser::Pull() {
     }
     lenient_ = false;
     if (!*reading) continue;
-    last_ns_ = (*reading)->unix_ns;
     Take(std::move(**reading));
   }
   Row row = std::move(ready_.front());

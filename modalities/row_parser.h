@@ -26,6 +26,7 @@
 #include "modalities/row_options.h"
 #include "modalities/row_reader.h"
 #include "modalities/text_lines.h"
+#include "modalities/time_order.h"
 #include "operators/core/result.h"
 
 namespace rill {
@@ -64,6 +65,8 @@ class RowParser {
  private:
   RowParser(const RowOptions& options, RowReader reader)
       : on_bad_row_(options.on_bad_row),
+        skip_lines_(options.skip_lines),
+        order_(options.longest_gap_ns),
         lines_(options.longest_line_bytes),
         reader_(std::move(reader)) {}
   // Nothing where the bad row is to be skipped.
@@ -72,11 +75,12 @@ class RowParser {
   void Complete();
 
   BadRow on_bad_row_;
+  size_t skip_lines_;
+  TimeOrder order_;
   TextLines lines_;
   RowReader reader_;
   RowStats stats_;
   std::optional<int64_t> arrival_ns_;
-  std::optional<int64_t> last_ns_;
   std::optional<Row> begun_;  // where readings merge
   std::vector<bool> given_;   // which of its channels are there
   size_t given_count_ = 0;

@@ -41,7 +41,9 @@ constexpr guint kFormat = kFirstText + SensorSettings::kTexts;
 constexpr guint kHeader = kFormat + 1;
 constexpr guint kOnBadRow = kHeader + 1;
 constexpr guint kInterval = kOnBadRow + 1;
-constexpr guint kStats = kInterval + 1;
+constexpr guint kMaxGap = kInterval + 1;
+constexpr guint kSkipLines = kMaxGap + 1;
+constexpr guint kStats = kSkipLines + 1;
 
 constexpr auto kReadyFlags =
     static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY);
@@ -93,6 +95,16 @@ void SensorSettings::Install(GObjectClass* klass) {
                               "Seconds between rows without a time: 1/360 (0/1: rows have a time)",
                               0, 1, G_MAXINT, 1, 0, 1, kReadyFlags));
   g_object_class_install_property(
+      klass, kMaxGap,
+      g_param_spec_uint64("max-gap", "Max gap",
+                          "Nanoseconds that a row may come after the one before it; a row further "
+                          "on is a bad one unless the next agrees with it (0: any)",
+                          0, G_MAXINT64, 0, kReadyFlags));
+  g_object_class_install_property(
+      klass, kSkipLines,
+      g_param_spec_uint("skip-lines", "Skip lines", "Lines before the header or the first row", 0,
+                        G_MAXUINT, 0, kReadyFlags));
+  g_object_class_install_property(
       klass, kStats,
       g_param_spec_boxed("stats", "Statistics", "Counts of rows, bad-rows, bytes; last-error",
                          GST_TYPE_STRUCTURE,
@@ -113,6 +125,8 @@ bool SensorSettings::Set(guint id, const GValue* value) {
       interval = {gst_value_get_fraction_numerator(value),
                   gst_value_get_fraction_denominator(value)};
       return true;
+    case kMaxGap: longest_gap_ns = g_value_get_uint64(value); return true;
+    case kSkipLines: skip_lines = g_value_get_uint(value); return true;
     default: return false;
   }
 }
@@ -129,6 +143,8 @@ bool SensorSettings::Get(guint id, GValue* value) const {
     case kInterval:
       gst_value_set_fraction(value, interval.numerator, interval.denominator);
       return true;
+    case kMaxGap: g_value_set_uint64(value, longest_gap_ns); return true;
+    case kSkipLines: g_value_set_uint(value, skip_lines); return true;
     case kStats:
       g_value_take_boxed(
           value,
@@ -146,6 +162,8 @@ Result<RowOptions> SensorSettings::Options() const {
   options.header = header;
   options.on_bad_row = on_bad_row;
   options.interval = interval;
+  options.longest_gap_ns = static_cast<int64_t>(longest_gap_ns);
+  options.skip_lines = skip_lines;
   options.time_format = texts[kTimeFormat];
   options.timezone = texts[kTimezone];
   options.name_column = texts[kNameColumn];

@@ -19,6 +19,8 @@ struct SensorSettings {
   RowHeader header = RowHeader::kAuto;
   BadRow on_bad_row = BadRow::kSkip;
   Interval interval;
+  guint64 longest_gap_ns = 0;
+  guint skip_lines = 0;
   RowStats stats;  // as of the last buffer
 
   // Adds the properties to a class; get and set one by its id.

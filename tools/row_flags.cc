@@ -50,6 +50,11 @@ void AddRowFlags(CLI::App& command, const std::shared_ptr<RowFlags>& flags) {
   command.add_option("--decimal", flags->decimal, "Decimal point or comma; found")->group(group);
   command.add_option("--missing", flags->missing, "Values that mean missing: -200,n/a")
       ->group(group);
+  command
+      .add_option("--max-gap", flags->max_gap,
+                  "A row later by more is a bad one unless the next agrees with it: 30d; any")
+      ->group(group);
+  command.add_option("--skip-lines", rows.skip_lines, "Lines before the header")->group(group);
   command.add_option("--on-bad-row", flags->on_bad_row, "error or skip")
       ->check(CLI::IsMember({"error", "skip"}))
       ->capture_default_str()
@@ -78,6 +83,11 @@ Result<RowOptions> Settle(const RowFlags& flags) {
   if (!decimal) return Error{"--decimal: " + decimal.error().message};
   options.delimiter = *delimiter;
   options.decimal = *decimal;
+  if (!flags.max_gap.empty()) {
+    const Result<int64_t> gap = ParseDuration(flags.max_gap);
+    if (!gap) return gap.error();
+    options.longest_gap_ns = *gap;
+  }
   if (!flags.interval.empty()) {
     const Result<int64_t> interval = ParseDuration(flags.interval);
     if (!interval) return interval.error();

@@ -15,7 +15,7 @@ struct RowFlags {
   RowOptions options;
   std::string input_format = "auto", on_bad_row = "error";
   std::string time, columns, missing;  // lists
-  std::string delimiter, decimal, interval;
+  std::string delimiter, decimal, interval, max_gap;
 };
 
 void AddRowFlags(CLI::App& command, const std::shared_ptr<RowFlags>& flags);

@@ -185,6 +185,27 @@ TEST(RowParser, NamesLineColumnAndValueOfABadRow) {
             "error: line 3: the quote that opens column 0 is not closed on this line");
 }
 
+TEST(RowParser, RefusesAStampFromTheFarFutureButNotAPause) {
+  RowOptions options;
+  options.longest_gap_ns = 10'000'000'000;
+  EXPECT_EQ(Parse("time,a\n1,1\n9999999,2\n3,3\n", options),
+            (Lines{"a|", "1000000000: 1", "3000000000: 3",
+                   "bad: 1 line 3: time jumps by 9999998 s, the longest gap is 10 s"}));
+  EXPECT_EQ(Parse("time,a\n1,1\n500,2\n501,3\n502,4\n", options),  // of a pause, one row is lost
+            (Lines{"a|", "1000000000: 1", "501000000000: 3", "502000000000: 4",
+                   "bad: 1 line 3: time jumps by 499 s, the longest gap is 10 s"}));
+  EXPECT_EQ(Parse("time,a\n1,1\n500,2\n900,3\n2,4\n", options),
+            (Lines{"a|", "1000000000: 1", "2000000000: 4",
+                   "bad: 2 line 4: time jumps by 899 s, the longest gap is 10 s"}));
+}
+
+TEST(RowParser, SkipsWhatStandsBeforeTheHeader) {
+  RowOptions options;
+  options.skip_lines = 2;
+  EXPECT_EQ(Parse("Plant 7\n\ntime,a\n1,1\n2,x\n", options),
+            (Lines{"a|", "1000000000: 1", "bad: 1 line 5: column \"a\": \"x\" is not a number"}));
+}
+
 TEST(RowParser, SkipsBadRowsAndCountsThem) {
   EXPECT_EQ(Parse("time,a\n1,1\n2,x\n3,3\nbroken\n4,4\n", {}),
             (Lines{"a|", "1000000000: 1", "3000000000: 3", "4000000000: 4",
