@@ -23,7 +23,8 @@ std::optional<std::string> TimeOrder::Refuse(int64_t unix_ns) {
     std::snprintf(text, sizeof text, "time goes back by %.12g s", Seconds(unix_ns, *last_ns_));
     return text;
   }
-  const bool confirmed = doubtful_ns_ && unix_ns >= *doubtful_ns_ && !IsFar(*doubtful_ns_, unix_ns);
+  // Only a later instant: the lines of one row may share a wrong stamp.
+  const bool confirmed = doubtful_ns_ && unix_ns > *doubtful_ns_ && !IsFar(*doubtful_ns_, unix_ns);
   if (last_ns_ && IsFar(*last_ns_, unix_ns) && !confirmed) {
     doubtful_ns_ = unix_ns;
     std::snprintf(text, sizeof text, "time jumps by %.12g s, the longest gap is %.12g s",

@@ -2,7 +2,8 @@
 //
 // Time does not go back. With a longest gap, a single stamp from the far future is refused too: had
 // it been taken, every row until that future would be late. A real pause of that length shows in
-// the next row, which follows the refused one within the gap and is taken.
+// the next row, which follows the refused one within the gap and is taken. The first stamp of a
+// stream has nothing to be compared with.
 #pragma once
 
 #include <cstdint>

@@ -199,6 +199,16 @@ TEST(RowParser, RefusesAStampFromTheFarFutureButNotAPause) {
                    "bad: 2 line 4: time jumps by 899 s, the longest gap is 10 s"}));
 }
 
+TEST(RowParser, LinesOfOneInstantDoNotConfirmEachOther) {
+  RowOptions options;
+  options.longest_gap_ns = 10'000'000'000;
+  options.columns = {"a", "b"};
+  EXPECT_EQ(Parse("time,parameter,value\n1,a,1\n1,b,2\n9999999,a,3\n9999999,b,4\n2,a,5\n2,b,6\n",
+                  options),
+            (Lines{"a|b|", "1000000000: 1 2", "2000000000: 5 6",
+                   "bad: 2 line 5: time jumps by 9999998 s, the longest gap is 10 s"}));
+}
+
 TEST(RowParser, SkipsWhatStandsBeforeTheHeader) {
   RowOptions options;
   options.skip_lines = 2;
