@@ -1,6 +1,6 @@
 // Memory of a pipeline that runs for long: filesrc ! lfmsensorparse ! lfmforecaster ! fakesink over
 // a million rows of CSV, a forecast every 24 rows. Prints the resident memory and the heap in use
-// after each tenth; once warm, neither grows.
+// after each tenth; once warm, neither grows, and the exit status is 1 where one does.
 //
 //   endurance_bench [ROWS]
 #include <gst/gst.h>
@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include <malloc.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@ namespace {
 
 constexpr int64_t kEvery = 24;  // rows between two forecasts
 constexpr int64_t kTenths = 10;
+constexpr double kMostGrowthMegabytes = 1;  // from the second tenth on: what malloc may shuffle
 
 double ResidentMegabytes() {
   std::ifstream statm("/proc/self/statm");
@@ -51,15 +53,19 @@ class Rows {
 
 struct Watch {  // streaming thread only
   int64_t forecasts = 0;
-  int64_t tenth = 0;  // forecasts
+  int64_t tenth = 0;             // forecasts
+  std::vector<double> resident;  // megabytes after each tenth
 };
 
 GstPadProbeReturn Count(GstPad*, GstPadProbeInfo*, gpointer data) {
   auto& watch = *static_cast<Watch*>(data);
-  if (++watch.forecasts % watch.tenth == 0)
+  if (++watch.forecasts % watch.tenth == 0) {
+    watch.resident.push_back(ResidentMegabytes());
+    const struct mallinfo2 heap = mallinfo2();
     std::printf("%10lld rows  resident %7.2f MB  heap %9zu bytes\n",
-                static_cast<long long>(watch.forecasts * kEvery), ResidentMegabytes(),
-                mallinfo2().uordblks);
+                static_cast<long long>(watch.forecasts * kEvery), watch.resident.back(),
+                heap.uordblks + heap.hblkhd);
+  }
   return GST_PAD_PROBE_OK;
 }
 
@@ -92,7 +98,7 @@ int main(int argc, char** argv) {
   GstBus* bus = gst_element_get_bus(pipeline);
   GstMessage* end = gst_bus_timed_pop_filtered(
       bus, GST_CLOCK_TIME_NONE, static_cast<GstMessageType>(GST_MESSAGE_EOS | GST_MESSAGE_ERROR));
-  const bool failed = GST_MESSAGE_TYPE(end) == GST_MESSAGE_ERROR;
+  bool failed = GST_MESSAGE_TYPE(end) == GST_MESSAGE_ERROR;
   if (failed) {
     gst_message_parse_error(end, &error, nullptr);
     std::fprintf(stderr, "%s\n", error->message);
@@ -104,5 +110,10 @@ int main(int argc, char** argv) {
   gst_object_unref(pad);
   gst_object_unref(sink);
   gst_object_unref(pipeline);
+  if (!failed && watch.resident.back() > watch.resident[1] + kMostGrowthMegabytes) {
+    std::fprintf(stderr, "resident memory grew by %.2f MB\n",
+                 watch.resident.back() - watch.resident[1]);
+    failed = true;
+  }
   return failed ? 1 : 0;
 }
