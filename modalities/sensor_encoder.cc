@@ -154,12 +154,20 @@ Result<void> SensorEncoder::Stream::Check(const StateLayout& layout, Lane lane) 
   const std::string slot = FindNonFinite(layout, lane, kMayMiss);
   if (!slot.empty()) return Error{"the state " + slot + " is not finite"};
   const std::span<const int64_t> counters = lane.Integers(counters_);
-  const int64_t patch = static_cast<int64_t>(encoder_->config_.patch);
-  const auto within = [](int64_t count, int64_t most) { return count >= 0 && count <= most; };
-  if (!within(counters[kElapsed], patch - 1) ||
-      !within(counters[kMissing], static_cast<int64_t>(kMostGapFrames) * patch) ||
-      !within(counters[kPending], 1) || !sampling_.IsSound(lane))
-    return Error{"a counter of the sensor encoder is out of range"};
+  if (counters[kElapsed] < 0 || counters[kElapsed] >= static_cast<int64_t>(encoder_->config_.patch))
+    return Error{"the unfinished frame has " + std::to_string(counters[kElapsed]) + " slots of " +
+                 std::to_string(encoder_->config_.patch)};
+  if (counters[kMissing] != 0 || counters[kPending] != 0)
+    return Error{"it was taken in the middle of a row"};
+  if (!sampling_.IsSound(lane)) return Error{"a counter of the sampling is out of range"};
+  const auto is_within = [](double x) { return !(std::fabs(x) > kMostMagnitude); };
+  const auto is_duration = [](double x) { return x >= 0 && x < 1e18; };
+  bool in_range = std::ranges::all_of(lane.Doubles(values_), is_within) &&
+                  std::ranges::all_of(lane.Doubles(times_), is_duration);
+  const std::span<const double> scales = lane.Doubles(scales_);
+  for (size_t i = 0; i < scales.size(); i += 3)  // weight, location, deviation
+    in_range = in_range && scales[i] >= 0 && is_within(scales[i + 1]) && scales[i + 2] >= 0;
+  if (!in_range) return Error{"a number of the sensor encoder is out of range"};
   return {};
 }
 

@@ -71,7 +71,8 @@ class SensorEncoder {
 
     int64_t rows(Lane lane) const { return sampling_.rows(lane); }
     int64_t last_ns(Lane lane) const { return sampling_.last_ns(lane); }
-    // Whether a state that comes from outside is one that rows can lead to; else what is wrong.
+    // For a state that comes from outside, between two rows: whether every number in it is one that
+    // the code can go on from; else which is not.
     Result<void> Check(const StateLayout& layout, Lane lane) const;
     // Normalisation after the last complete frame.
     void Scales(Lane lane, std::span<SensorScale> scales) const;

@@ -77,11 +77,13 @@ Result<void> ForecastStage::Restore(const Snapshot& snapshot) {
     return ok;
   const std::string slot = FindNonFinite(layout_, restored.lane(0));
   if (!slot.empty()) return NotSound({"the state " + slot + " is not finite"});
-  const int64_t elapsed = restored.lane(0).Integers(frame_)[0];
+  const std::span<const int64_t> frame = restored.lane(0).Integers(frame_);
+  const int64_t elapsed = frame[0];
   const size_t patch = model_->sensor()->config().patch;
   if (elapsed < 0 || elapsed > static_cast<int64_t>(patch))
     return NotSound({"the frame kept has " + std::to_string(elapsed) + " slots, at most " +
                      std::to_string(patch)});
+  if (frame[2] < 0) return NotSound({"the frame kept has a negative interval"});
   state_ = std::move(restored);
   return {};
 }

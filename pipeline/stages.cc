@@ -114,9 +114,13 @@ Result<void> BackboneStage::Restore(const Snapshot& snapshot) {
                                     model_->backbone().layout().fingerprint(), restored.bytes());
       !ok)
     return ok;
-  for (size_t c = 0; c < channels(); ++c)
+  for (size_t c = 0; c < channels(); ++c) {
     if (Result<void> sound = model_->backbone().CheckLane(restored.lane(c)); !sound)
       return NotSound(sound.error());
+    // Channels step together: CheckRoom() asks one for all.
+    if (model_->backbone().Room(restored.lane(c)) != model_->backbone().Room(restored.lane(0)))
+      return NotSound({"channel " + std::to_string(c) + " is at another position than channel 0"});
+  }
   state_ = std::move(restored);
   return {};
 }

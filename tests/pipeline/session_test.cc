@@ -9,7 +9,7 @@
 
 #include "tests/fuzz/snapshot_fuzz.h"
 #include "tests/support/allocations.h"
-#include "tests/support/gguf_builder.h"
+#include "tests/support/mini_model.h"
 #include "tests/support/random.h"
 
 namespace rill::testing {
@@ -262,8 +262,9 @@ TEST(Session, SurvivesSnapshotsWithAnyWordSetToExtremes) {
   size_t accepted = 0, refused = 0;
   for (uint8_t part = 0; part < 3; ++part)
     for (uint16_t offset = 0; offset < 3000; offset += 8)
-      for (const uint64_t value : {uint64_t{0}, uint64_t{5}, ~uint64_t{0}, uint64_t{1} << 63,
-                                   uint64_t{1} << 32, (uint64_t{1} << 63) - 1, kNan, kNans}) {
+      for (const uint64_t value :
+           {uint64_t{0}, uint64_t{1}, uint64_t{5}, ~uint64_t{0}, uint64_t{1} << 63,
+            uint64_t{1} << 32, (uint64_t{1} << 63) - 1, kNan, kNans}) {
         const SnapshotEdit edit{part, offset, value};
         ++(FuzzSnapshot(std::span(&edit, 1)) ? accepted : refused);
       }
@@ -290,33 +291,12 @@ TEST(Session, PushAllocatesNothing) {
 }
 
 TEST(Session, NamesTheLayerThatIsNoLongerFinite) {
-  GgufBuilder builder;
-  builder.Key("general.architecture", "rill");
-  for (const auto& [key, value] :
-       std::initializer_list<std::pair<const char*, uint32_t>>{{"width", 1},
-                                                               {"swiglu.width", 1},
-                                                               {"liquid_scan.width", 1},
-                                                               {"sensor.patch", 1},
-                                                               {"forecast.horizon", 1}})
-    builder.Key("rill." + std::string(key), value);
-  for (const char* key : {"norm_epsilon", "sensor.memory", "sensor.clip", "sensor.outlier"})
-    builder.Key("rill." + std::string(key), 1.0f);
-  builder.Key("rill.operators", std::vector<std::string>{"liquid_scan"});
-  builder.Key("rill.encoders", std::vector<std::string>{"sensor"});
-  builder.Key("rill.heads", std::vector<std::string>{"forecast"});
-  builder.Key("rill.forecast.quantiles", std::vector<float>{0.5f});
-  builder.Tensor("sensor.embed.weight", {1, 7}, {1, 1, 1, 1, 1, 1, 1});
-  builder.Tensor("sensor.embed.bias", {1}, {1});
-  for (const char* name : {"blk.0.norm.weight", "blk.0.mlp_norm.weight", "norm.weight"})
-    builder.Tensor(name, {1}, {1});
-  for (const char* name : {"gate", "up", "down"})
-    builder.Tensor("blk.0.swiglu." + std::string(name) + ".weight", {1, 1}, {1});
+  GgufBuilder builder = MiniModel("liquid_scan");
+  builder.Key("rill.liquid_scan.width", 1u);
   builder.Tensor("blk.0.liquid_scan.in_proj.weight", {4, 1}, {3e38f, 1, 1, 1});
   builder.Tensor("blk.0.liquid_scan.in_proj.bias", {4}, {3e38f, 0, 0, 0});
   builder.Tensor("blk.0.liquid_scan.decay", {1}, {1});
   builder.Tensor("blk.0.liquid_scan.out_proj.weight", {1, 1}, {1});
-  builder.Tensor("forecast.out.weight", {2, 1}, {1, 1});
-  builder.Tensor("forecast.out.bias", {2}, {0, 0});
   const auto bytes = builder.Bytes();
   const auto model = Model::Load(*Weights::Parse(bytes, "big.gguf"));
   ASSERT_TRUE(model) << model.error().message;
@@ -325,6 +305,81 @@ TEST(Session, NamesTheLayerThatIsNoLongerFinite) {
   const double value = 1;
   EXPECT_EQ(session->Push(1, {&value, 1}).error().message,
             "channel 0 of the stream is no longer finite, in the state blk.0.liquid_scan.h");
+}
+
+// Full attention over at most three frames, of one row each.
+std::shared_ptr<const Model> FullAttentionModel() {
+  GgufBuilder builder = MiniModel("attention");
+  for (const auto& [key, value] :
+       {std::pair("heads", 1u), {"kv_heads", 1u}, {"head_width", 2u}, {"capacity", 3u}})
+    builder.Key("rill.attention." + std::string(key), value);
+  builder.Key("rill.attention.rope_base", 100.0f);
+  for (const char* name : {"q_proj", "k_proj", "v_proj"})
+    builder.Tensor("blk.0.attention." + std::string(name) + ".weight", {2, 1}, {1, 1});
+  for (const char* name : {"q_norm", "k_norm"})
+    builder.Tensor("blk.0.attention." + std::string(name) + ".weight", {2}, {1, 1});
+  builder.Tensor("blk.0.attention.out_proj.weight", {1, 2}, {1, 1});
+  static const std::vector<std::byte> bytes = builder.Bytes();
+  return *Model::Load(*Weights::Parse(bytes, "full.gguf"));
+}
+
+TEST(Session, RefusesRowsBeyondADeclaredContext) {
+  Session session = *Session::Open(FullAttentionModel(), {.channels = 1});
+  const double value = 1;
+  for (int64_t t = 0; t < 3; ++t) ASSERT_TRUE(session.Push(t, {&value, 1}));
+  const auto full = session.Save();
+  EXPECT_EQ(session.Push(3, {&value, 1}).error().message,
+            "full.gguf: the declared context of a full-attention layer is used up; reset the "
+            "stream or use a model with window and sinks");
+  EXPECT_EQ(session.Save(), full);
+  session.Reset();
+  EXPECT_TRUE(session.Push(3, {&value, 1}));
+}
+
+TEST(Session, RefusesSnapshotsOfChannelsThatAreNotTogether) {
+  const auto model = FullAttentionModel();
+  Session session = *Session::Open(model, {.channels = 2});
+  const std::vector<double> row = {1, 2};
+  ASSERT_TRUE(session.Push(0, row));
+  Snapshot snapshot = *Snapshot::Parse(session.Save());
+  const int64_t full = 3;  // no room, where channel 0 has some
+  std::vector<std::byte>& bytes = snapshot.parts[1].bytes;
+  const StateLayout& layout = model->backbone().layout();
+  for (const auto& [name, slot] : layout.entries())
+    if (name == "blk.0.attention.position")
+      std::memcpy(bytes.data() + layout.bytes() + slot.offset_bytes, &full, sizeof full);
+  EXPECT_EQ(session.Restore(snapshot.Serialize()).error().message,
+            "snapshot: channel 1 is at another position than channel 0");
+}
+
+// Overwrites the word that ends so many bytes before the end of a part.
+Result<void> RestoreEdited(size_t part, size_t from_end, int64_t word) {
+  Session session = Open(1);
+  PushAll(session, Rows(10, 1, 3));
+  Snapshot snapshot = *Snapshot::Parse(session.Save());
+  std::vector<std::byte>& bytes = snapshot.parts[part].bytes;
+  std::memcpy(bytes.data() + bytes.size() - from_end, &word, sizeof word);
+  return session.Restore(snapshot.Serialize());
+}
+
+TEST(Session, NamesWhatASnapshotCannotHold) {
+  constexpr int64_t kNan = 0x7ff8000000000000;
+  constexpr size_t kSensor = 0, kForecast = 2;
+  // The sensor's state ends with: elapsed, missing, pending; times of the patch and of a slot.
+  EXPECT_EQ(RestoreEdited(kSensor, 40, 9).error().message,
+            "snapshot: the unfinished frame has 9 slots of 4");
+  EXPECT_EQ(RestoreEdited(kSensor, 24, 1).error().message,
+            "snapshot: it was taken in the middle of a row");
+  EXPECT_EQ(RestoreEdited(kSensor, 8, kNan).error().message,
+            "snapshot: the state sensor.times is not finite");
+  EXPECT_EQ(
+      RestoreEdited(kSensor, 8, std::numeric_limits<int64_t>::min() | (kNan >> 1)).error().message,
+      "snapshot: a number of the sensor encoder is out of range");
+  // The head's with: elapsed, last time, interval.
+  EXPECT_EQ(RestoreEdited(kForecast, 24, 5).error().message,
+            "snapshot: the frame kept has 5 slots, at most 4");
+  EXPECT_EQ(RestoreEdited(kForecast, 8, -1).error().message,
+            "snapshot: the frame kept has a negative interval");
 }
 
 TEST(SessionGroup, EqualsEachSessionAlone) {
