@@ -2,8 +2,22 @@
 
 #include <chrono>
 #include <cstdio>
+#include <limits>
 
 namespace rill {
+
+int64_t SaturatedSum(int64_t a, int64_t b) {
+  int64_t sum = 0;
+  if (!__builtin_add_overflow(a, b, &sum)) return sum;
+  return b > 0 ? std::numeric_limits<int64_t>::max() : std::numeric_limits<int64_t>::min();
+}
+
+int64_t SaturatedProduct(int64_t a, int64_t b) {
+  int64_t product = 0;
+  if (!__builtin_mul_overflow(a, b, &product)) return product;
+  return (a < 0) == (b < 0) ? std::numeric_limits<int64_t>::max()
+                            : std::numeric_limits<int64_t>::min();
+}
 
 std::string Iso8601(int64_t unix_ns) {
   using std::chrono::days, std::chrono::floor, std::chrono::nanoseconds, std::chrono::sys_time;

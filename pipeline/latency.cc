@@ -2,6 +2,8 @@
 
 #include <cassert>
 
+#include "pipeline/clock.h"
+
 namespace rill {
 
 size_t SensorLatencySlots(size_t patch, size_t every) {
@@ -10,7 +12,7 @@ size_t SensorLatencySlots(size_t patch, size_t every) {
 }
 
 int64_t SensorLatencyNs(size_t patch, size_t every, int64_t usual_ns) {
-  return static_cast<int64_t>(SensorLatencySlots(patch, every)) * usual_ns;
+  return SaturatedProduct(static_cast<int64_t>(SensorLatencySlots(patch, every)), usual_ns);
 }
 
 }  // namespace rill

@@ -22,7 +22,7 @@ Result<bool> SensorFrames::Push(int64_t time_ns, std::span<const double> row, si
 }
 
 bool SensorFrames::Next(FrameBlock& block, FrameNotes& notes) {
-  notes = {FrameUse::kKept, false, rows()};
+  notes = {.position = rows()};
   if (ready_) {
     std::swap(block, ahead_);
     ready_ = stage_.Next(ahead_);
@@ -38,14 +38,15 @@ bool SensorFrames::Next(FrameBlock& block, FrameNotes& notes) {
     block.frame.last_ns = last_ns();
   }
   notes.due = true;
-  due_ = false;
+  notes.drained = finishing_;
+  due_ = finishing_ = false;
   due_at_ = rows();
   return true;
 }
 
 void SensorFrames::Reset() {
   stage_.Reset();
-  ready_ = due_ = restored_ = false;
+  ready_ = due_ = finishing_ = restored_ = false;
   due_at_ = 0;
 }
 

@@ -24,6 +24,7 @@ enum class FrameUse { kKept, kPeeked, kRepeated };
 struct FrameNotes {
   FrameUse use = FrameUse::kKept;
   bool due = false;      // a forecast is wanted after it
+  bool drained = false;  // it is the last one: no row made it due, the end of the rows did
   int64_t position = 0;  // rows seen
 };
 
@@ -39,7 +40,7 @@ class SensorFrames {
   // later than a restored snapshot are passed over: true when the row was taken.
   Result<bool> Push(int64_t time_ns, std::span<const double> row, size_t every);
   // Makes a forecast due if rows came after the last one; then Next() until it returns false.
-  void Finish() { due_ = rows() > 0 && rows() != due_at_; }
+  void Finish() { due_ = finishing_ = rows() > 0 && rows() != due_at_; }
   bool Next(FrameBlock& block, FrameNotes& notes);
   void Reset();
 
@@ -54,8 +55,9 @@ class SensorFrames {
   FrameBlock ahead_;  // the next complete frame, when ready_
   bool ready_ = false;
   bool due_ = false;
-  bool restored_ = false;  // no row newer than the snapshot has come
-  int64_t due_at_ = 0;     // rows seen when the last forecast became due
+  bool finishing_ = false;  // what is due is due to Finish()
+  bool restored_ = false;   // no row newer than the snapshot has come
+  int64_t due_at_ = 0;      // rows seen when the last forecast became due
 };
 
 }  // namespace rill

@@ -61,23 +61,18 @@ rill::Result<void> Prepare(GstElement* element, GstBuffer* buffer) {
   return {};
 }
 
-// Runs the frame or peeks at it. A state that is no longer finite is forgotten where `reset-on`
-// says so, and the frame is the first of a new one.
-rill::Result<void> Run(GstElement* element, GstBuffer* buffer, rill::FrameUse use) {
-  Impl& self = Of(element);
-  const auto run = [&] {
-    return use == rill::FrameUse::kKept ? self.backbone->Run(*self.block)
-                                        : self.backbone->Peek(*self.block);
-  };
-  rill::Result<void> ran = run();
-  if (ran || !self.backbone->CheckRoom() ||
+rill::Result<void> Run(Impl& self, rill::FrameUse use) {
+  return use == rill::FrameUse::kKept ? self.backbone->Run(*self.block)
+                                      : self.backbone->Peek(*self.block);
+}
+
+// Whether a frame failed because numbers are no longer finite, and `reset-on` makes that no error.
+bool GoesOnAfter(GstElement* element, const rill::Error& error) {
+  if (!Of(element).backbone->CheckRoom() ||
       !rill::WantsReset(element, rill::StageOf(element), rill::kResetOnNonFinite))
-    return ran;
-  GST_ELEMENT_WARNING(element, STREAM, DECODE,
-                      ("%s; it starts afresh", ran.error().message.c_str()), (nullptr));
-  Forget(element);
-  if (const auto again = rill::ReadFrame(buffer, *self.block); !again) return again.error();
-  return run();
+    return false;
+  GST_ELEMENT_WARNING(element, STREAM, DECODE, ("%s", error.message.c_str()), (nullptr));
+  return true;
 }
 
 GstFlowReturn Take(GstElement* element, GstBuffer* buffer) {
@@ -93,9 +88,18 @@ GstFlowReturn Take(GstElement* element, GstBuffer* buffer) {
   if (!notes) return refuse(rill::Fail(element, GST_STREAM_ERROR_FORMAT, notes.error()));
   if (notes->use == rill::FrameUse::kRepeated) return gst_pad_push(rill::SourceOf(element), buffer);
 
-  if (const rill::Result<void> run = Run(element, buffer, notes->use); !run)
-    return refuse(rill::Fail(element, GST_STREAM_ERROR_DECODE, run.error()));
+  rill::Result<void> run = Run(self, notes->use);
+  const bool afresh = !run && GoesOnAfter(element, run.error());
+  if (afresh) {
+    if (notes->use == rill::FrameUse::kPeeked)
+      return refuse(GST_FLOW_OK);  // the state is as it was
+    Forget(element);
+    static_cast<void>(rill::ReadFrame(buffer, *self.block));  // which worked above
+    run = Run(self, notes->use);
+  }
+  if (!run) return refuse(rill::Fail(element, GST_STREAM_ERROR_DECODE, run.error()));
   buffer = gst_buffer_make_writable(buffer);
+  if (afresh) GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT);
   const std::vector<float>& hidden = self.block->values;
   gst_buffer_fill(buffer, 0, hidden.data(), hidden.size() * sizeof(float));
   return gst_pad_push(rill::SourceOf(element), buffer);

@@ -119,7 +119,7 @@ rill::Result<void> Prepare(GstElement* element, GstBuffer* buffer) {
 }
 
 GstFlowReturn Send(GstElement* element, const rill::Forecast& forecast, const Settings& settings,
-                   GstBuffer* frame) {
+                   const rill::FrameNotes& notes, GstBuffer* frame) {
   Stream& stream = Of(element).stream;
   GstBuffer* buffer = rill::ForecastBuffer(stream.format, forecast, stream.columns);
   GST_BUFFER_PTS(buffer) = GST_BUFFER_PTS(frame);
@@ -131,7 +131,8 @@ GstFlowReturn Send(GstElement* element, const rill::Forecast& forecast, const Se
   if (WantsMessage(stream, settings))
     gst_element_post_message(element, rill::ForecastMessage(GST_OBJECT(element), forecast,
                                                             stream.columns, running_time));
-  if (Of(element).punctuality.Send(element, running_time))
+  // What the end of the rows made due waited for nothing but the end.
+  if (!notes.drained && Of(element).punctuality.Send(element, running_time))
     g_object_notify(G_OBJECT(element), "max-observed-delay");
   return gst_pad_push(rill::SourceOf(element), buffer);
 }
@@ -145,10 +146,13 @@ GstFlowReturn Take(GstElement* element, GstBuffer* buffer) {
   const rill::Result<rill::FrameNotes> notes = rill::ReadFrame(buffer, *stream.block);
   if (!notes) return rill::Fail(element, GST_STREAM_ERROR_FORMAT, notes.error());
   if (notes->use == rill::FrameUse::kKept) stream.head->Keep(*stream.block);
+  if (!notes->due) return GST_FLOW_OK;
   const Settings settings = Copy(element);
-  if (!notes->due || (settings.qos && Of(element).punctuality.IsTooLate(element, stream.segment,
-                                                                        GST_BUFFER_PTS(buffer))))
+  if (settings.qos && !notes->drained &&
+      Of(element).punctuality.IsTooLate(element, stream.segment, GST_BUFFER_PTS(buffer))) {
+    stream.discont = true;
     return GST_FLOW_OK;
+  }
 
   rill::Result<rill::Forecast> forecast = notes->use == rill::FrameUse::kRepeated
                                               ? stream.head->RunKept(stream.horizon)
@@ -156,7 +160,7 @@ GstFlowReturn Take(GstElement* element, GstBuffer* buffer) {
   if (!forecast) return rill::Fail(element, GST_STREAM_ERROR_DECODE, forecast.error());
   forecast->position = notes->position;
   if (settings.step_ns > 0) forecast->step_ns = static_cast<int64_t>(settings.step_ns);
-  return Send(element, *forecast, settings, buffer);
+  return Send(element, *forecast, settings, *notes, buffer);
 }
 
 rill::Result<GstCaps*> SetCaps(GstElement* element, const GstCaps* caps) {
@@ -185,11 +189,11 @@ GstEvent* Event(GstElement* element, GstEvent* event) {
   const GstStructure* fields = gst_event_get_structure(event);
   if (GST_EVENT_TYPE(event) == GST_EVENT_SEGMENT) {
     gst_event_copy_segment(event, &stream.segment);
-    Of(element).punctuality.Forget(element);
+    Of(element).punctuality.NewSegment(element);
   }
   if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP) {
     stream.discont = true;
-    Of(element).punctuality.Forget(element);
+    Of(element).punctuality.Flush(element);
   }
   if (rill::IsEvent(event, rill::kSnapshotEvent))
     rill::PostSnapshot(element, fields,
@@ -219,7 +223,10 @@ rill::Result<void> Open(GstElement* element) {
   return {};
 }
 
-void Close(GstElement* element) { Of(element).stream = {}; }
+void Close(GstElement* element) {
+  Of(element).stream = {};
+  Of(element).punctuality.Reset(element);
+}
 
 void SetProperty(GObject* object, guint id, const GValue* value, GParamSpec* spec) {
   Impl& self = Of(object);

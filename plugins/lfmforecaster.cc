@@ -24,7 +24,7 @@
 #include "plugins/element.h"
 #include "plugins/forecast_output.h"
 #include "plugins/row_input.h"
-#include "plugins/stage.h"
+#include "plugins/stage_element.h"
 #include "plugins/stage_properties.h"
 
 GST_DEBUG_CATEGORY_STATIC(lfm_forecaster_debug);
@@ -104,42 +104,55 @@ GstPadProbeReturn Watch(GstPad*, GstPadProbeInfo* info, gpointer bin) {
   return GST_PAD_PROBE_OK;
 }
 
-void WriteState(GstElement* element, const std::string& location, const GstStructure* fields) {
+// A snapshot that could not be restored, as of a stream that has failed, leaves the file alone.
+rill::Result<void> WriteState(Impl& self, const std::string& location, const GstStructure* fields) {
   auto* blob = static_cast<GBytes*>(g_value_get_boxed(gst_structure_get_value(fields, "state")));
-  gsize count = 0;
-  const auto* bytes = static_cast<const std::byte*>(g_bytes_get_data(blob, &count));
-  const rill::Result<void> written = rill::WriteAtomically(location, {bytes, count});
-  if (!written)
-    GST_ELEMENT_WARNING(element, RESOURCE, WRITE, ("%s", written.error().message.c_str()),
-                        (nullptr));
+  const std::vector<std::byte> bytes = rill::CopyBytes(blob);
+  const auto point = rill::CheckSnapshot(rill::StageOf(self.encoder).model, bytes);
+  if (!point) return rill::Error{location + " is not written: " + point.error().message};
+  return rill::WriteAtomically(location, bytes);
 }
 
 void HandleMessage(GstBin* bin, GstMessage* message) {
   const std::string location = StateLocation(bin);
   if (!location.empty() && GST_MESSAGE_TYPE(message) == GST_MESSAGE_ELEMENT &&
-      gst_message_has_name(message, "lfm-snapshot"))
-    WriteState(GST_ELEMENT(bin), location, gst_message_get_structure(message));
+      gst_message_has_name(message, "lfm-snapshot")) {
+    const auto written = WriteState(Of(bin), location, gst_message_get_structure(message));
+    if (!written)
+      GST_ELEMENT_WARNING(bin, RESOURCE, WRITE, ("%s", written.error().message.c_str()), (nullptr));
+  }
   GST_BIN_CLASS(lfm_forecaster_parent_class)->handle_message(bin, message);
 }
 
-// Hands the file's snapshot to the elements; a file that is not there yet is a stream that begins.
-rill::Result<void> Restore(GstElement* element, Impl& self) {
-  constexpr size_t kMostBytes = size_t{1} << 30;
-  const std::string location = StateLocation(element);
-  std::error_code ignored;
-  if (location.empty() || !std::filesystem::exists(location, ignored)) return {};
-  const auto bytes = rill::ReadFile(location, kMostBytes);
-  if (!bytes) return bytes.error();
+using ModelResult = rill::Result<std::shared_ptr<const rill::Model>>;
+
+// The model that the elements will open.
+ModelResult OpenTheirModel(const Impl& self) {
   gchar* path = nullptr;
   gchar* instance = nullptr;
   gint cache = 0;
   g_object_get(self.encoder, "model-path", &path, "model-instance-id", &instance, "kv-precision",
                &cache, nullptr);
-  const auto model = rill::OpenModel(path, instance == nullptr ? "" : instance,
-                                     static_cast<rill::CachePrecision>(cache));
+  ModelResult model =
+      rill::OpenModel(path == nullptr ? "" : path, instance == nullptr ? "" : instance,
+                      static_cast<rill::CachePrecision>(cache));
   g_free(path);
   g_free(instance);
-  if (!model) return model.error();
+  return model;
+}
+
+// Hands the file's snapshot to the elements; a file that is not there yet is a stream that begins.
+// Gives the model, so that it is not loaded twice.
+ModelResult Restore(GstElement* element, Impl& self) {
+  constexpr size_t kMostBytes = size_t{1} << 30;
+  const std::string location = StateLocation(element);
+  std::error_code ignored;
+  if (location.empty() || !std::filesystem::exists(location, ignored))
+    return std::shared_ptr<const rill::Model>();
+  const auto bytes = rill::ReadFile(location, kMostBytes);
+  if (!bytes) return bytes.error();
+  ModelResult model = OpenTheirModel(self);
+  if (!model) return model;
   const rill::Result<rill::ResumePoint> point = rill::CheckSnapshot(*model, *bytes);
   if (!point) return rill::Error{location + ": " + point.error().message};
 
@@ -153,15 +166,17 @@ rill::Result<void> Restore(GstElement* element, Impl& self) {
                               gst_structure_new("lfm-restored", "position", G_TYPE_INT64,
                                                 gint64{point->position}, "time", G_TYPE_STRING,
                                                 rill::Iso8601(point->last_ns).c_str(), nullptr)));
-  return {};
+  return model;
 }
 
 GstStateChangeReturn ChangeState(GstElement* element, GstStateChange transition) {
   Impl& self = Of(element);
+  ModelResult model = std::shared_ptr<const rill::Model>();  // until the elements have it
   if (transition == GST_STATE_CHANGE_READY_TO_PAUSED) {
     self.taken = 0;
-    if (const rill::Result<void> restored = Restore(element, self); !restored) {
-      rill::Fail(element, GST_RESOURCE_ERROR_READ, restored.error());
+    model = Restore(element, self);
+    if (!model) {
+      rill::Fail(element, GST_RESOURCE_ERROR_READ, model.error());
       return GST_STATE_CHANGE_FAILURE;
     }
   }

@@ -41,6 +41,7 @@ struct Stream {
   std::optional<rill::FrameBlock> block;
   GstSegment segment{};
   GstClockTime last_pts = GST_CLOCK_TIME_NONE;
+  std::string last_error;  // of a row that was skipped; empty: none was
   bool discont = true;
 };
 
@@ -69,6 +70,7 @@ enum : guint { kEvery = 1, kOnBadRow, kStats };
 void Forget(GstElement* element) {
   Stream& stream = Of(element).stream;
   if (stream.frames) stream.frames->Reset();
+  stream.last_error.clear();
   stream.discont = true;
 }
 
@@ -127,6 +129,16 @@ rill::Result<void> Prepare(GstElement* element, GstBuffer* buffer, size_t every)
   return {};
 }
 
+GstFlowReturn Refuse(GstElement* element, const rill::Error& error, rill::BadRow policy) {
+  if (policy == rill::BadRow::kError) return rill::Fail(element, GST_STREAM_ERROR_DECODE, error);
+  std::string& last = Of(element).stream.last_error;
+  if (last.empty())
+    GST_ELEMENT_WARNING(element, STREAM, DECODE, ("a row was skipped: %s", error.message.c_str()),
+                        ("further ones are counted in the property stats"));
+  last = error.message;
+  return GST_FLOW_OK;
+}
+
 // Takes one row; counted in `stats` as taken, bad or skipped.
 GstFlowReturn TakeRow(GstElement* element, const rill::RowInput::Row& row,
                       const Settings& settings) {
@@ -135,15 +147,9 @@ GstFlowReturn TakeRow(GstElement* element, const rill::RowInput::Row& row,
       self.stream.frames->Push(row.time_ns, row.values, settings.every);
   GST_OBJECT_LOCK(element);
   ++(!taken ? self.stats.bad_rows : *taken ? self.stats.rows : self.stats.skipped_rows);
-  const bool first_bad = !taken && self.stats.bad_rows == 1;
   GST_OBJECT_UNLOCK(element);
-  if (!taken && settings.on_bad_row == rill::BadRow::kError)
-    return rill::Fail(element, GST_STREAM_ERROR_DECODE, taken.error());
-  if (first_bad)
-    GST_ELEMENT_WARNING(element, STREAM, DECODE,
-                        ("a row was skipped: %s", taken.error().message.c_str()),
-                        ("further ones are counted in the property stats"));
-  if (!taken || !*taken) return GST_FLOW_OK;
+  if (!taken) return Refuse(element, taken.error(), settings.on_bad_row);
+  if (!*taken) return GST_FLOW_OK;
   rill::StageOf(element).fresh = false;
   self.stream.last_pts = row.pts;
   return Send(element);
@@ -209,6 +215,10 @@ GstEvent* Event(GstElement* element, GstEvent* event) {
       stream.discont = true;
       break;
     case GST_EVENT_EOS:
+      if (rill::StageOf(element).fresh && !stream.last_error.empty())
+        rill::Fail(element, GST_STREAM_ERROR_DECODE,
+                   {"not one row could be taken, the last for this: " + stream.last_error});
+      [[fallthrough]];
     case GST_EVENT_SEGMENT_DONE: Drain(element); break;
     default: break;
   }

@@ -65,20 +65,31 @@ void Warn(GstElement* element, GstClockTime delay, GstClockTime latency) {
 void Punctuality::Hear(GstElement* element, GstPad* sink, GstEvent* event) {
   if (GST_EVENT_TYPE(event) == GST_EVENT_QOS) {
     const ObjectLock lock(element);
-    earliest_ = EarliestTime(event);
+    state_.earliest = EarliestTime(event);
   }
   if (GST_EVENT_TYPE(event) == GST_EVENT_LATENCY) {
     GstClockTime latency = GST_CLOCK_TIME_NONE;
     gst_event_parse_latency(event, &latency);
     const bool live = IsLive(sink);
     const ObjectLock lock(element);
-    latency_ = live ? latency : GST_CLOCK_TIME_NONE;
+    state_.latency = live ? latency : GST_CLOCK_TIME_NONE;
   }
 }
 
-void Punctuality::Forget(GstElement* element) {
+void Punctuality::NewSegment(GstElement* element) {
   const ObjectLock lock(element);
-  earliest_ = GST_CLOCK_TIME_NONE;
+  state_.earliest = GST_CLOCK_TIME_NONE;
+}
+
+void Punctuality::Flush(GstElement* element) {
+  const ObjectLock lock(element);
+  state_.earliest = GST_CLOCK_TIME_NONE;
+  state_.sent = state_.skipped = 0;
+}
+
+void Punctuality::Reset(GstElement* element) {
+  const ObjectLock lock(element);
+  state_ = {};
 }
 
 bool Punctuality::IsTooLate(GstElement* element, const GstSegment& segment, GstClockTime pts) {
@@ -86,15 +97,15 @@ bool Punctuality::IsTooLate(GstElement* element, const GstSegment& segment, GstC
   GstMessage* message = nullptr;
   {
     const ObjectLock lock(element);
-    if (!GST_CLOCK_TIME_IS_VALID(earliest_) || !GST_CLOCK_TIME_IS_VALID(running_time) ||
-        running_time >= earliest_)
+    if (!GST_CLOCK_TIME_IS_VALID(state_.earliest) || !GST_CLOCK_TIME_IS_VALID(running_time) ||
+        running_time >= state_.earliest)
       return false;
-    ++skipped_;
+    ++state_.skipped;
     message = gst_message_new_qos(
-        GST_OBJECT(element), GST_CLOCK_TIME_IS_VALID(latency_), running_time,
+        GST_OBJECT(element), GST_CLOCK_TIME_IS_VALID(state_.latency), running_time,
         gst_segment_to_stream_time(&segment, GST_FORMAT_TIME, pts), pts, GST_CLOCK_TIME_NONE);
-    gst_message_set_qos_values(message, GST_CLOCK_DIFF(running_time, earliest_), 1.0, 0);
-    gst_message_set_qos_stats(message, GST_FORMAT_BUFFERS, sent_, skipped_);
+    gst_message_set_qos_values(message, GST_CLOCK_DIFF(running_time, state_.earliest), 1.0, 0);
+    gst_message_set_qos_stats(message, GST_FORMAT_BUFFERS, state_.sent, state_.skipped);
   }
   gst_element_post_message(element, message);
   return true;
@@ -106,18 +117,19 @@ bool Punctuality::Send(GstElement* element, GstClockTime running_time) {
   bool greatest = false;
   {
     const ObjectLock lock(element);
-    ++sent_;
-    if (!GST_CLOCK_TIME_IS_VALID(latency_) || !GST_CLOCK_TIME_IS_VALID(now) ||
+    ++state_.sent;
+    if (!GST_CLOCK_TIME_IS_VALID(state_.latency) || !GST_CLOCK_TIME_IS_VALID(now) ||
         !GST_CLOCK_TIME_IS_VALID(running_time) || now <= running_time)
       return false;
     delay = now - running_time;
-    latency = latency_;
-    greatest = delay > max_delay_;
-    max_delay_ = std::max(max_delay_, delay);
+    latency = state_.latency;
+    greatest = delay > state_.max_delay;
+    state_.max_delay = std::max(state_.max_delay, delay);
     const int64_t now_us = g_get_monotonic_time();
-    if (delay <= latency || (warned_us_ != INT64_MIN && now_us - warned_us_ < kWarningIntervalUs))
+    if (delay <= latency ||
+        (state_.warned_us != INT64_MIN && now_us - state_.warned_us < kWarningIntervalUs))
       return greatest;
-    warned_us_ = now_us;
+    state_.warned_us = now_us;
   }
   Warn(element, delay, latency);
   return greatest;
@@ -125,7 +137,7 @@ bool Punctuality::Send(GstElement* element, GstClockTime running_time) {
 
 GstClockTime Punctuality::max_delay(GstElement* element) const {
   const ObjectLock lock(element);
-  return max_delay_;
+  return state_.max_delay;
 }
 
 }  // namespace rill

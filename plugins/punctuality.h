@@ -8,13 +8,16 @@
 
 namespace rill {
 
-// Members are guarded by the element's GST_OBJECT_LOCK.
 class Punctuality {
  public:
   // An event from downstream on the source pad; `sink` is asked whether the stream is live.
   void Hear(GstElement* element, GstPad* sink, GstEvent* event);
-  // A stream begins, was flushed or has a new segment: what was said before is void.
-  void Forget(GstElement* element);
+  // Running times mean something else from now on.
+  void NewSegment(GstElement* element);
+  // The same, and results are counted anew.
+  void Flush(GstElement* element);
+  // As new: the stream is over.
+  void Reset(GstElement* element);
 
   // Whether downstream has no more use for the result of a frame with that PTS. If so, counts it
   // and posts a QOS message with how many results were sent and skipped.
@@ -28,11 +31,14 @@ class Punctuality {
   GstClockTime max_delay(GstElement* element) const;
 
  private:
-  GstClockTime earliest_ = GST_CLOCK_TIME_NONE;  // running time that downstream can still use
-  GstClockTime latency_ = GST_CLOCK_TIME_NONE;   // of the pipeline; none when not live
-  GstClockTime max_delay_ = 0;
-  int64_t warned_us_ = INT64_MIN;  // monotonic time of the last warning
-  uint64_t sent_ = 0, skipped_ = 0;
+  struct State {
+    GstClockTime earliest = GST_CLOCK_TIME_NONE;  // running time that downstream can still use
+    GstClockTime latency = GST_CLOCK_TIME_NONE;   // of the pipeline; none when not live
+    GstClockTime max_delay = 0;
+    int64_t warned_us = INT64_MIN;  // monotonic time of the last warning
+    uint64_t sent = 0, skipped = 0;
+  };
+  State state_;  // GST_OBJECT_LOCK of the element
 };
 
 }  // namespace rill

@@ -27,7 +27,8 @@ std::string CsvCell(const std::string& text) {
 }
 
 std::string TimeOf(const Forecast& forecast, size_t h) {
-  return Iso8601(forecast.last_ns + static_cast<int64_t>(h + 1) * forecast.step_ns);
+  return Iso8601(SaturatedSum(forecast.last_ns,
+                              SaturatedProduct(static_cast<int64_t>(h + 1), forecast.step_ns)));
 }
 
 std::string LevelName(float level) { return fmt::format("q{}", DecimalLevel(level)); }
@@ -44,7 +45,7 @@ size_t MedianIndex(std::span<const float> levels) {
 Forecast Thinned(const Forecast& forecast, size_t stride) {
   Forecast thin = forecast;
   thin.horizon = forecast.horizon / stride;
-  thin.step_ns = forecast.step_ns * static_cast<int64_t>(stride);
+  thin.step_ns = SaturatedProduct(forecast.step_ns, static_cast<int64_t>(stride));
   thin.values.clear();
   for (size_t c = 0; c < forecast.channels; ++c) {
     for (size_t h = stride - 1; h < forecast.horizon; h += stride) {

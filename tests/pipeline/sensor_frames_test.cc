@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "pipeline/clock.h"
 #include "pipeline/latency.h"
 #include "pipeline/sample_clock.h"
 #include "pipeline/stream_snapshot.h"
@@ -43,6 +44,20 @@ TEST(SensorFrames, SendsCompleteFramesAndThoseThatAreDue) {
   EXPECT_EQ(all, "..P.k..P..k.P.");
   frames.Finish();
   EXPECT_EQ(Uses(frames), "");  // row 9 was due
+}
+
+TEST(SensorFrames, MarksWhatOnlyTheEndMadeDue) {
+  SensorFrames frames = *SensorFrames::Open(Tiny(), 1);
+  FrameBlock block(1, 16);
+  FrameNotes notes;
+  const double value = 1;
+  ASSERT_TRUE(frames.Push(kSecondNs, {&value, 1}, 1));
+  ASSERT_TRUE(frames.Next(block, notes));
+  EXPECT_TRUE(notes.due && !notes.drained);
+  ASSERT_TRUE(frames.Push(2 * kSecondNs, {&value, 1}, 0));
+  frames.Finish();
+  ASSERT_TRUE(frames.Next(block, notes));
+  EXPECT_TRUE(notes.due && notes.drained);
 }
 
 TEST(SensorFrames, ACompleteFrameIsDueItself) {
@@ -106,6 +121,16 @@ TEST(StreamSnapshot, RefusesWhatDoesNotRestore) {
   point = CheckSnapshot(Tiny(), snapshot.Serialize());
   ASSERT_FALSE(point);
   EXPECT_EQ(point.error().message, "snapshot was made with another model");
+}
+
+TEST(Latency, EndsAtTheEndOfTime) {
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  EXPECT_EQ(SensorLatencyNs(24, 0, int64_t{4'000'000'000'000'000'000}), kMost);
+  EXPECT_EQ(SaturatedSum(kMost - 1, 2), kMost);
+  EXPECT_EQ(SaturatedSum(std::numeric_limits<int64_t>::min(), -1),
+            std::numeric_limits<int64_t>::min());
+  EXPECT_EQ(SaturatedProduct(kMost, -2), std::numeric_limits<int64_t>::min());
+  EXPECT_EQ(SaturatedProduct(-3, 5), -15);
 }
 
 }  // namespace

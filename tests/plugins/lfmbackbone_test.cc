@@ -143,8 +143,15 @@ TEST(LfmBackbone, AStateThatIsNotFiniteIsAnErrorOrStartsAfresh) {
     g_object_set(harness.Find("lfmbackbone"), "state", state, nullptr);
     g_bytes_unref(state);
     if (resets) {
+      const size_t before = Values(harness).size();
       PushRows(harness, std::span(rows).subspan(12));
-      EXPECT_EQ(Values(harness), Hidden(rows, 12));
+      std::vector<std::vector<float>> want = Hidden(rows, 12), got;
+      want.erase(want.begin(), want.begin() + static_cast<ptrdiff_t>(before));
+      const std::vector<Frame> frames = harness.PullAll();
+      for (const Frame& frame : frames) got.push_back(frame.As<float>());
+      EXPECT_EQ(got, want);
+      EXPECT_TRUE(frames[0].discont());
+      EXPECT_FALSE(frames[1].discont());
       EXPECT_THAT(harness.BusWarning(), ::testing::HasSubstr("no longer finite"));
       EXPECT_EQ(harness.BusWarning(), "");
     } else {

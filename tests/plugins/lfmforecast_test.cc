@@ -74,7 +74,9 @@ TEST(LfmForecast, SkipsWhatComesTooLateOnlyIfToldTo) {
     PushRows(harness, std::span(rows).subspan(3));
     std::vector<Forecast> kept = want;
     if (skips) kept.erase(kept.begin() + 3, kept.begin() + 5);
-    ExpectSame(harness.PullAll(), kept);
+    const std::vector<Frame> frames = harness.PullAll();
+    ExpectSame(frames, kept);
+    EXPECT_EQ(frames[3].discont(), skips);
     guint64 sent = 0, skipped = 0;
     std::vector<guint64> counts;
     while (GstMessage* message = harness.PopMessage(GST_MESSAGE_QOS)) {
@@ -85,6 +87,25 @@ TEST(LfmForecast, SkipsWhatComesTooLateOnlyIfToldTo) {
     EXPECT_EQ(counts, skips ? std::vector<guint64>({1, 2}) : std::vector<guint64>());
     EXPECT_EQ(sent, skips ? 3u : 0u);
   }
+}
+
+TEST(LfmForecast, TheEndIsNeverTooLate) {
+  const std::vector<SensorRow> rows = Rows(3);
+  Harness harness(ChainElements("every=0", "qos=true"));
+  GstElement* head = harness.Find("lfmforecast");
+  gst_harness_use_testclock(harness.get());
+  gst_element_set_base_time(head, 0);
+  gst_harness_set_time(harness.get(), 3600 * GST_SECOND);
+  harness.Start("a", RowCaps(1), GST_FORMAT_TIME);
+  PushRows(harness, rows);
+  gst_harness_push_upstream_event(
+      harness.get(), gst_event_new_qos(GST_QOS_TYPE_UNDERFLOW, 1.5, 0, 1800 * GST_SECOND));
+  harness.Eos();
+  EXPECT_EQ(harness.PullAll().size(), 1u);
+  EXPECT_EQ(harness.BusWarning(), "");
+  guint64 greatest = 1;
+  g_object_get(head, "max-observed-delay", &greatest, nullptr);
+  EXPECT_EQ(greatest, 0u);
 }
 
 TEST(LfmForecast, WarnsWhenALiveForecastComesTooLate) {
@@ -107,9 +128,27 @@ TEST(LfmForecast, WarnsWhenALiveForecastComesTooLate) {
   EXPECT_EQ(harness.BusWarning(), "");
   EXPECT_EQ(push_after(2, 30 * GST_MSECOND), 30 * GST_MSECOND);
   EXPECT_EQ(push_after(3, 25 * GST_MSECOND), 30 * GST_MSECOND);
-  EXPECT_EQ(harness.BusWarning(),
-            "a result comes 30 ms after its time, the pipeline's latency is 20 ms");
+  GstMessage* warning = harness.PopMessage(GST_MESSAGE_WARNING);
+  ASSERT_NE(warning, nullptr);
+  GError* error = nullptr;
+  const GstStructure* details = nullptr;
+  gst_message_parse_warning(warning, &error, nullptr);
+  gst_message_parse_warning_details(warning, &details);
+  EXPECT_STREQ(error->message,
+               "a result comes 30 ms after its time, the pipeline's latency is 20 ms");
+  EXPECT_TRUE(gst_structure_has_name(details, "lfm/excessive-delay"));
+  guint64 delay = 0, latency = 0;
+  EXPECT_TRUE(gst_structure_get_uint64(details, "delay", &delay));
+  EXPECT_TRUE(gst_structure_get_uint64(details, "latency", &latency));
+  EXPECT_EQ(delay, 30 * GST_MSECOND);
+  EXPECT_EQ(latency, 20 * GST_MSECOND);
+  g_error_free(error);
+  gst_message_unref(warning);
   EXPECT_EQ(harness.BusWarning(), "");  // no second one within ten seconds
+
+  gst_harness_set_live(harness.get(), FALSE);
+  gst_harness_push_upstream_event(harness.get(), gst_event_new_latency(20 * GST_MSECOND));
+  EXPECT_EQ(push_after(4, GST_SECOND), 30 * GST_MSECOND);
 }
 
 TEST(LfmForecast, TheLastForecastComesBeforeTheEnd) {

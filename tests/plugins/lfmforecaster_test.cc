@@ -157,6 +157,31 @@ TEST_F(LfmForecaster, RefusesAStateOfOtherChannels) {
             "snapshot's state of sensor has another layout: other options or channels");
 }
 
+// A stream that fails ends, and its end asks for a snapshot.
+TEST_F(LfmForecaster, AFailedStreamLeavesItsFileAlone) {
+  constexpr float kLarge = 3e38f;
+  const std::vector<SensorRow> rows = MakeRows(12, 1, 35);
+  Session session = OpenSession(1, 3);
+  Expect(session, std::span(rows).first(4));
+  Snapshot snapshot = *Snapshot::Parse(session.Save());
+  for (const auto& [name, slot] : (*Model::Shared(kModelPath))->backbone().layout().entries())
+    if (name == "blk.0.short_conv.history")  // finite, but nothing can be added to it
+      for (size_t i = 0; i < slot.count; ++i)
+        std::memcpy(snapshot.parts[1].bytes.data() + slot.offset_bytes + i * sizeof kLarge, &kLarge,
+                    sizeof kLarge);
+  const std::vector<std::byte> bytes = snapshot.Serialize();
+  ASSERT_TRUE(WriteAtomically(state_, bytes));
+
+  Harness harness(Element("every=0 state-location=" + state_));
+  harness.Start("a", RowCaps(1), GST_FORMAT_TIME);
+  GstFlowReturn flow = GST_FLOW_OK;
+  for (size_t i = 0; i < rows.size() && flow == GST_FLOW_OK; ++i) flow = PushRow(harness, rows[i]);
+  EXPECT_EQ(flow, GST_FLOW_ERROR);
+  harness.Eos();
+  EXPECT_EQ(harness.BusWarning().find(state_ + " is not written: snapshot: "), 0u);
+  EXPECT_EQ(*ReadFile(state_, 1 << 20), bytes);
+}
+
 TEST_F(LfmForecaster, SaysWhyItDoesNotStart) {
   EXPECT_NE(StartError("lfmforecaster model-path=/no/such.gguf").find("\"/no/such.gguf\""),
             std::string::npos);

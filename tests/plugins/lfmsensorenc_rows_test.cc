@@ -76,6 +76,16 @@ TEST(LfmSensorEnc, ABadRowIsAnErrorOrCounted) {
   EXPECT_EQ(Count(lenient, "rows"), 4u);
 }
 
+TEST(LfmSensorEnc, AStreamWithoutOneGoodRowIsAnError) {
+  Harness harness(EncoderElement());
+  harness.Start("a", RowCaps(1), GST_FORMAT_TIME);
+  EXPECT_EQ(PushRow(harness, {0, {std::numeric_limits<double>::infinity()}}), GST_FLOW_OK);
+  EXPECT_EQ(harness.BusError(), "");
+  harness.Eos();
+  EXPECT_EQ(harness.BusError(),
+            "not one row could be taken, the last for this: channel 0 is infinite");
+}
+
 TEST(LfmSensorEnc, SaysWhatABufferLacks) {
   Harness harness(EncoderElement());
   harness.Start("a", RowCaps(2), GST_FORMAT_TIME);
