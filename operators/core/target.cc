@@ -19,6 +19,7 @@ constexpr Named kTargets[] = {
     {"sse4", HWY_SSE4},
     {"avx2", HWY_AVX2},
     {"avx3", HWY_AVX3 | HWY_AVX3_DL},
+    {"neon", HWY_NEON},
 };
 
 // Runs before the first dispatch because it initialises a static of the library.
@@ -34,7 +35,7 @@ Result<void> Force() {
     return {};
   }
   return Error{"RILL_TARGET is \"" + std::string(wanted) +
-               "\", it must be scalar, sse4, avx2 or avx3"};
+               "\", it must be scalar, sse4, avx2, avx3 or neon"};
 }
 
 const Result<void> forced = Force();

@@ -7,8 +7,8 @@
 
 namespace rill {
 
-// RILL_TARGET is read once, when the library is loaded: scalar, sse4, avx2 or avx3. An error when
-// it names none of these or one that this CPU lacks; the best target is used then.
+// RILL_TARGET is read once, when the library is loaded: scalar, sse4, avx2, avx3 or neon. An error
+// when it names none of these or one that this CPU lacks; the best target is used then.
 Result<void> CheckTarget();
 
 // The target in use, by the name Highway gives it: "AVX2".
