@@ -19,4 +19,11 @@ GstFlowReturn Fail(GstElement* element, GstResourceError code, const Error& erro
   return Post(element, GST_RESOURCE_ERROR, code, error);
 }
 
+void AddGhostPad(GstElement* bin, GstElement* inner, const char* name) {
+  GstPad* target = gst_element_get_static_pad(inner, name);
+  gst_element_add_pad(
+      bin, gst_ghost_pad_new_from_template(name, target, gst_element_get_pad_template(bin, name)));
+  gst_object_unref(target);
+}
+
 }  // namespace rill

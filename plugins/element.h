@@ -43,4 +43,7 @@ GstFlowReturn Fail(GstElement* element, GstStreamError code, const Error& error)
 // The same as a RESOURCE error: files, sockets, models.
 GstFlowReturn Fail(GstElement* element, GstResourceError code, const Error& error);
 
+// Gives a bin the pad `name` of an element inside it, by the template of that name.
+void AddGhostPad(GstElement* bin, GstElement* inner, const char* name);
+
 }  // namespace rill

@@ -47,7 +47,7 @@ struct Stream {
   rill::ForecastFormat format = rill::ForecastFormat::kTensors;
   GstSegment segment{};
   bool discont = true;
-  int64_t message_us = INT64_MIN;  // monotonic time of the last message
+  rill::MessageLimit limit;
 };
 
 struct Impl {
@@ -91,16 +91,6 @@ void Forget(GstElement* element) {
   stream.discont = true;
 }
 
-// Whether a message may be posted now, as `messages` and `message-interval` say.
-bool WantsMessage(Stream& stream, const Settings& settings) {
-  if (!settings.messages) return false;
-  const int64_t now_us = g_get_monotonic_time();
-  const int64_t interval_us = static_cast<int64_t>(settings.message_interval_ns / GST_USECOND);
-  if (stream.message_us != INT64_MIN && now_us - stream.message_us < interval_us) return false;
-  stream.message_us = now_us;
-  return true;
-}
-
 // Restores or resets as the properties and the buffer say.
 rill::Result<void> Prepare(GstElement* element, GstBuffer* buffer) {
   rill::Stage& stage = rill::StageOf(element);
@@ -128,7 +118,7 @@ GstFlowReturn Send(GstElement* element, const rill::Forecast& forecast, const Se
   if (std::exchange(stream.discont, false)) GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT);
   const GstClockTime running_time =
       gst_segment_to_running_time(&stream.segment, GST_FORMAT_TIME, GST_BUFFER_PTS(frame));
-  if (WantsMessage(stream, settings))
+  if (settings.messages && stream.limit.Allows(settings.message_interval_ns))
     gst_element_post_message(element, rill::ForecastMessage(GST_OBJECT(element), forecast,
                                                             stream.columns, running_time));
   // What the end of the rows made due waited for nothing but the end.

@@ -215,13 +215,6 @@ void GetProperty(GObject* object, guint id, GValue* value, GParamSpec* spec) {
   GST_OBJECT_UNLOCK(object);
 }
 
-void AddGhost(GstElement* bin, GstElement* inner, const char* name) {
-  GstPad* target = gst_element_get_static_pad(inner, name);
-  gst_element_add_pad(
-      bin, gst_ghost_pad_new_from_template(name, target, gst_element_get_pad_template(bin, name)));
-  gst_object_unref(target);
-}
-
 void lfm_forecaster_init(LfmForecaster* bin) {
   bin->impl = new Impl;
   Impl& self = *bin->impl;
@@ -234,8 +227,8 @@ void lfm_forecaster_init(LfmForecaster* bin) {
   g_signal_connect_swapped(
       self.head, "notify::max-observed-delay",
       G_CALLBACK(+[](GObject* of) { g_object_notify(of, "max-observed-delay"); }), bin);
-  AddGhost(GST_ELEMENT(bin), self.encoder, "sink");
-  AddGhost(GST_ELEMENT(bin), self.head, "src");
+  rill::AddGhostPad(GST_ELEMENT(bin), self.encoder, "sink");
+  rill::AddGhostPad(GST_ELEMENT(bin), self.head, "src");
   GstPad* sink = gst_element_get_static_pad(self.encoder, "sink");
   gst_pad_add_probe(
       sink,

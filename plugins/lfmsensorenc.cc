@@ -41,7 +41,7 @@ struct Stream {
   std::optional<rill::FrameBlock> block;
   GstSegment segment{};
   GstClockTime last_pts = GST_CLOCK_TIME_NONE;
-  std::string last_error;  // of a row that was skipped; empty: none was
+  rill::RefusedRows refused;
   bool discont = true;
 };
 
@@ -70,7 +70,7 @@ enum : guint { kEvery = 1, kOnBadRow, kStats };
 void Forget(GstElement* element) {
   Stream& stream = Of(element).stream;
   if (stream.frames) stream.frames->Reset();
-  stream.last_error.clear();
+  stream.refused = {};
   stream.discont = true;
 }
 
@@ -129,16 +129,6 @@ rill::Result<void> Prepare(GstElement* element, GstBuffer* buffer, size_t every)
   return {};
 }
 
-GstFlowReturn Refuse(GstElement* element, const rill::Error& error, rill::BadRow policy) {
-  if (policy == rill::BadRow::kError) return rill::Fail(element, GST_STREAM_ERROR_DECODE, error);
-  std::string& last = Of(element).stream.last_error;
-  if (last.empty())
-    GST_ELEMENT_WARNING(element, STREAM, DECODE, ("a row was skipped: %s", error.message.c_str()),
-                        ("further ones are counted in the property stats"));
-  last = error.message;
-  return GST_FLOW_OK;
-}
-
 // Takes one row; counted in `stats` as taken, bad or skipped.
 GstFlowReturn TakeRow(GstElement* element, const rill::RowInput::Row& row,
                       const Settings& settings) {
@@ -148,7 +138,7 @@ GstFlowReturn TakeRow(GstElement* element, const rill::RowInput::Row& row,
   GST_OBJECT_LOCK(element);
   ++(!taken ? self.stats.bad_rows : *taken ? self.stats.rows : self.stats.skipped_rows);
   GST_OBJECT_UNLOCK(element);
-  if (!taken) return Refuse(element, taken.error(), settings.on_bad_row);
+  if (!taken) return self.stream.refused.Refuse(element, taken.error(), settings.on_bad_row);
   if (!*taken) return GST_FLOW_OK;
   rill::StageOf(element).fresh = false;
   self.stream.last_pts = row.pts;
@@ -215,9 +205,7 @@ GstEvent* Event(GstElement* element, GstEvent* event) {
       stream.discont = true;
       break;
     case GST_EVENT_EOS:
-      if (rill::StageOf(element).fresh && !stream.last_error.empty())
-        rill::Fail(element, GST_STREAM_ERROR_DECODE,
-                   {"not one row could be taken, the last for this: " + stream.last_error});
+      if (rill::StageOf(element).fresh) stream.refused.FailIfAny(element);
       [[fallthrough]];
     case GST_EVENT_SEGMENT_DONE: Drain(element); break;
     default: break;

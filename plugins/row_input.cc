@@ -95,4 +95,19 @@ bool RowInput::Next(Row& row) {
   return true;
 }
 
+GstFlowReturn RefusedRows::Refuse(GstElement* element, const Error& error, BadRow policy) {
+  if (policy == BadRow::kError) return Fail(element, GST_STREAM_ERROR_DECODE, error);
+  if (last_error_.empty())
+    GST_ELEMENT_WARNING(element, STREAM, DECODE, ("a row was skipped: %s", error.message.c_str()),
+                        ("further ones are counted in the property stats"));
+  last_error_ = error.message;
+  return GST_FLOW_OK;
+}
+
+void RefusedRows::FailIfAny(GstElement* element) const {
+  if (last_error_.empty()) return;
+  Fail(element, GST_STREAM_ERROR_DECODE,
+       {"not one row could be taken, the last for this: " + last_error_});
+}
+
 }  // namespace rill

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "modalities/row_options.h"
 #include "operators/core/result.h"
 #include "pipeline/sample_clock.h"
 
@@ -64,6 +65,18 @@ class RowInput {
   size_t next_ = 0;                       // row of values_
   GstClockTime pts_ = 0;                  // of the buffer
   std::optional<int64_t> unix_ahead_ns_;  // absolute time minus PTS
+};
+
+// Rows of a stream that could not be taken.
+class RefusedRows {
+ public:
+  // Fails the element or skips the row, as told; the first that is skipped is warned of.
+  GstFlowReturn Refuse(GstElement* element, const Error& error, BadRow policy);
+  // At the end of a stream of which no row was taken.
+  void FailIfAny(GstElement* element) const;
+
+ private:
+  std::string last_error_;  // empty: none was skipped
 };
 
 }  // namespace rill
