@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from rill_train import evaluate, export_goldens, features, gguf, models, operators
+from rill_train import evaluate, export_goldens, features, gguf, ltsf, models, operators, series
 from rill_train.train import PinballLoss
 
 CONFIG = dict(export_goldens.TINY, **{"attention.sinks": 0})
@@ -49,6 +49,57 @@ class Gradients(unittest.TestCase):
         miss = targets[..., None] - quantiles
         plain = 2 * torch.maximum(levels * miss, (levels - 1) * miss) * weights[..., None]
         torch.testing.assert_close(loss(quantiles), plain.sum() / (4 * 5 * 3))
+
+
+    def test_bfloat16_products_are_near_and_only_in_training(self):
+        torch.manual_seed(0)
+        layer, x = operators.linear(64, 32, bias=True), torch.randn(3, 5, 64)
+        exact = layer(x)
+        exact.sum().backward()
+        wanted = layer.weight.grad.clone()
+        layer.weight.grad = None
+        self.addCleanup(setattr, operators.Linear, "bfloat16", False)
+        operators.Linear.bfloat16 = True
+        rough = layer(x)
+        rough.sum().backward()
+        self.assertGreater((rough - exact).abs().max(), 0)
+        torch.testing.assert_close(rough, exact, atol=0.03, rtol=0.03)
+        torch.testing.assert_close(layer.weight.grad, wanted, atol=0.1, rtol=0.02)
+        with torch.no_grad():
+            torch.testing.assert_close(layer(x), exact, atol=0, rtol=0)
+
+    def test_dropout_only_in_training(self):
+        torch.manual_seed(0)
+        mixer, x = operators.SwiGlu(16, 32, 1.0), torch.randn(4, 16)
+        self.addCleanup(setattr, operators.SwiGlu, "dropout", 0.0)
+        plain = mixer(x)
+        operators.SwiGlu.dropout = 0.5
+        self.assertGreater((mixer(x) - plain).abs().max(), 0)
+        torch.testing.assert_close(mixer.eval()(x), plain)
+
+
+class Ltsf(unittest.TestCase):
+    def test_loss_is_the_formula(self):
+        torch.manual_seed(0)
+        levels = torch.tensor([0.25, 0.5, 0.75])
+        quantiles, targets = torch.randn(2, 1, 192, 3), torch.randn(2, 1, 192)
+        weights = torch.rand(2, 1, 192)
+        weights[0, 0, 30:40] = 0
+        used = slice(24, 120)
+        q, y, w = quantiles[..., used, :], targets[..., used], weights[..., used]
+        error = w * (q.mean(-1) - y)
+        self.assertLess(error.abs().max(), ltsf.BEND)
+        miss = w[..., None] * (y[..., None] - q)
+        pinball = torch.maximum(levels * miss, (levels - 1) * miss).mean(-1)
+        want = (0.5 * error.square() + pinball).sum() / (w > 0).sum()
+        torch.testing.assert_close(ltsf.loss(quantiles, targets, weights, levels), want)
+
+    def test_winter_is_left_out(self):
+        first, end = ltsf.WINTER
+        whole = series.training_pool(series.LTSF_TRAIN_END)["ett"]
+        parts = series.training_pool(series.LTSF_TRAIN_END, ltsf.WINTER)["ett"]
+        self.assertEqual([len(x) for x in parts[:2]], [first, len(whole[0]) - end])
+        np.testing.assert_array_equal(parts[1], whole[0][end:])
 
 
 class Encoder(unittest.TestCase):

@@ -212,7 +212,7 @@ class Batches(IterableDataset):
                 np.where(usable, weight, 0).astype(np.float32))
 
 
-def sources(ett_end, synthetic_paths):
-    found = series.training_pool(ett_end)
+def sources(ett_end, synthetic_paths, ett_gap=None):
+    found = series.training_pool(ett_end, ett_gap)
     found["synthetic"] = [x for path in synthetic_paths for x in np.load(path, mmap_mode="r")]
     return found

@@ -51,9 +51,42 @@ class RmsNorm(nn.Module):
         return _RmsNorm.apply(x, self.weight, self.epsilon)
 
 
+class _Bfloat16Product(torch.autograd.Function):
+    """x w^T with both factors, and the gradients, rounded to bfloat16; float32 outside.
+
+    Autocast would also keep what lies between the products in bfloat16 and casts back and forth.
+    """
+
+    @staticmethod
+    def forward(ctx, x, weight):
+        x, weight = x.bfloat16(), weight.bfloat16()
+        ctx.save_for_backward(x, weight)
+        return (x @ weight.t()).float()
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, weight = ctx.saved_tensors
+        grad = grad.bfloat16()
+        flat = grad.flatten(0, -2)
+        return (grad @ weight).float(), (flat.t() @ x.flatten(0, -2)).float()
+
+
+class Linear(nn.Linear):
+    """nn.Linear whose products are in bfloat16 where `Linear.bfloat16` says so: while training, on
+    processors that have such products. A trained model runs in float32."""
+
+    bfloat16 = False
+
+    def forward(self, x):
+        if not (Linear.bfloat16 and torch.is_grad_enabled()):
+            return super().forward(x)
+        y = _Bfloat16Product.apply(x, self.weight)
+        return y if self.bias is None else y + self.bias
+
+
 def linear(inputs, outputs, bias=False, scale=1.0):
     """A linear layer with normal initialisation of standard deviation scale / sqrt(inputs)."""
-    layer = nn.Linear(inputs, outputs, bias=bias)
+    layer = Linear(inputs, outputs, bias=bias)
     nn.init.normal_(layer.weight, std=scale / math.sqrt(inputs))
     if bias:
         nn.init.zeros_(layer.bias)
@@ -61,7 +94,9 @@ def linear(inputs, outputs, bias=False, scale=1.0):
 
 
 class SwiGlu(nn.Module):
-    """down(silu(gate x) * up x)."""
+    """down(silu(gate x) * up x). `SwiGlu.dropout` of the products are zero in training."""
+
+    dropout = 0.0
 
     def __init__(self, width, inner, out_scale):
         super().__init__()
@@ -70,7 +105,8 @@ class SwiGlu(nn.Module):
         self.down = linear(inner, width, scale=out_scale)
 
     def forward(self, x):
-        return self.down(F.silu(self.gate(x)) * self.up(x))
+        inner = F.silu(self.gate(x)) * self.up(x)
+        return self.down(F.dropout(inner, self.dropout, self.training))
 
 
 class ShortConv(nn.Module):

@@ -104,15 +104,20 @@ def electrocardiogram():
     return [Series("ecg", ["mV"], values[None])]
 
 
-def training_pool(ett_end):
-    """Channels to train on, by source: {source: [float32 series]}, with all splits applied."""
+def training_pool(ett_end, ett_gap=None):
+    """Channels to train on, by source: {source: [float32 series]}, with all splits applied; without
+    the ETT rows of `ett_gap`, (first, end), where given."""
     stations = [s for s in beijing() if s.name not in BEIJING_HELD_OUT]
     sources = {
         "ett": [(s, ett_end) for s in ett(ett_end)],
         "beijing": [(s, BEIJING_TRAIN_END) for s in stations],
         "ecg": [(s, None) for s in electrocardiogram()],
     }
-    return {
+    pool = {
         source: [channel[:end].astype(np.float32) for s, end in parts for channel in s.values]
         for source, parts in sources.items()
     }
+    if ett_gap:
+        first, end = ett_gap
+        pool["ett"] = [part for x in pool["ett"] for part in (x[:first], x[end:])]
+    return pool

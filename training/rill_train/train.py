@@ -19,6 +19,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from . import batches, evaluate, ltsf, models, series
+from .operators import Linear, SwiGlu
 from .optimizer import Average, make_optimizers
 
 REPORT_STEPS, CHECKPOINT_SECONDS = 50, 300
@@ -53,6 +54,7 @@ class Trainer:
         self.optimizers = make_optimizers(
             self.model, options.lr, options.weight_decay, not options.adam)
         self.average = Average(self.model, options.average)
+        self.loss = ltsf.loss if options.objective == "squared" else PinballLoss.apply
         self.levels = torch.tensor(self.model.config["forecast.quantiles"])
         self.step, self.seconds = 0, 0.0
         self.path = options.output / "last.pt"
@@ -95,7 +97,7 @@ class Trainer:
             for group in optimizer.param_groups:
                 group["lr"] = rate
             optimizer.zero_grad()
-        loss = PinballLoss.apply(self.model(features, dt), targets, weights, self.levels)
+        loss = self.loss(self.model(features, dt), targets, weights, self.levels)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0).item()
         if math.isfinite(norm):
@@ -112,7 +114,9 @@ def make_loader(options, config, step):
     for share in options.share:
         name, value = share.split("=")
         mixture.shares[name] = float(value)
-    pool = batches.sources(options.ett_end, options.synthetic)
+    mixture.resample = mixture.resample if options.resample is None else options.resample
+    pool = batches.sources(
+        options.ett_end, options.synthetic, ltsf.WINTER if options.without_winter else None)
     # The step is in the seed: the same batches again after a resume would teach nothing.
     stream = recipe.Batches(pool, mixture, config, [options.seed, step])
     return mixture, iter(DataLoader(stream, batch_size=None, num_workers=1, prefetch_factor=8))
@@ -153,25 +157,34 @@ def main():
     add("--minutes", type=float, default=52, help="wall-clock budget")
     add("--decay", type=float, default=0.0, help="share of the minutes that decays the rate")
     add("--ett-end", type=int, default=series.LTSF_TRAIN_END, help="train on ETT rows before this")
+    add("--without-winter", action="store_true",
+        help="leave out the ETT rows of ltsf.WINTER and validate on them")
     add("--recipe", choices=("stream", "ltsf"), default="stream")
+    add("--objective", choices=("pinball", "squared"), default="pinball")
     add("--start", help="checkpoint to start from: weights, average, optimiser state")
     add("--resume", action="store_true", help="continue the run in --output")
     add("--lr", type=float, default=2e-3)
     add("--adam", action="store_true", help="AdamW instead of Muon for the backbone's matrices")
     add("--weight-decay", type=float, default=0.05)
+    add("--dropout", type=float, default=0.0, help="inside the SwiGLUs")
     add("--warmup", type=int, default=200, help="steps")
     add("--average", type=float, default=0.998, help="decay of the averaged weights, a step")
     add("--share", action="append", default=[], metavar="SOURCE=P", help="change a source's share")
+    add("--resample", type=float, metavar="P", help="chance that a real window changes its rate")
     add("--seed", type=int, default=1)
     add("--threads", type=int, default=1)
+    add("--bfloat16", action="store_true", help="matrix products in bfloat16: for AVX512-BF16, AMX")
     options = parser.parse_args()
 
     options.output.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
+    Linear.bfloat16, SwiGlu.dropout = options.bfloat16, options.dropout
     trainer = Trainer(options)
     mixture, loader = make_loader(options, trainer.model.config, trainer.step)
     validate = ltsf.Validation() if options.recipe == "ltsf" else evaluate.Validation()
+    if options.without_winter:
+        validate = ltsf.Validation(start=ltsf.WINTER[0] + ltsf.CONTEXT, end=ltsf.WINTER[1])
     with open(options.output / "log.jsonl", "a", buffering=1) as log:
 
         def write(**entry):
