@@ -6,7 +6,7 @@ import unittest
 import numpy as np
 import torch
 
-from rill_train import fbank, speech
+from rill_train import fbank, speech, speech_models, speech_train, tokens
 
 try:
     from torchaudio.compliance import kaldi
@@ -90,6 +90,72 @@ class Frames(unittest.TestCase):
         samples, cut = self.signal(), 50
         part = fbank.Fbank()(samples[:, : cut * fbank.HOP])
         torch.testing.assert_close(fbank.Fbank()(samples)[:, :cut], part)
+
+
+class Pieces(unittest.TestCase):
+    def test_text_comes_back(self):
+        texts = ["the cat sat on the mat", "the dog's mat"] * 3
+        known = tokens.Tokens(tokens.learn(texts, 40))
+        self.assertEqual(known.pieces[0], tokens.BLANK)
+        self.assertEqual(len(set(known.pieces)), len(known.pieces))
+        for text in texts + ["coat"]:
+            self.assertEqual(known.decode(known.encode(text)), text)
+        self.assertEqual(len(known.encode("the mat")), 2)
+
+    def test_errors_are_counted_by_kind(self):
+        count = lambda a, b: speech_train.errors(a.split(), b.split())
+        self.assertEqual(count("a b c", "a b c"), (0, 0, 0))
+        self.assertEqual(count("a b c", "a x c d"), (1, 0, 1))
+        self.assertEqual(count("a b c", "c"), (0, 2, 0))
+        self.assertEqual(count("", "a"), (0, 0, 1))
+
+
+SMALL = dict(speech_models.BASE, **{
+    "width": 24, "operators": ["short_conv", "liquid_scan"], "swiglu.width": 32,
+    "liquid_scan.width": 20, "audio.channels": 6, "transcribe.tokens": 9})
+
+
+class Recogniser(unittest.TestCase):
+    def test_pieces_of_a_recording_equal_the_whole(self):
+        torch.manual_seed(0)
+        model, frames = speech_models.SpeechModel(SMALL).double(), torch.randn(80, 2, 80).double()
+        double = lambda s: [double(x) for x in s] if isinstance(s, list) else s.double()
+        whole, _ = model.hidden(frames, double(model.initial_state(2)))
+        state, parts = double(model.initial_state(2)), []
+        for begin, end in ((0, 4), (4, 40), (40, 48), (48, 80)):
+            part, state = model.hidden(frames[begin:end], state)
+            parts.append(part)
+        torch.testing.assert_close(torch.cat(parts), whole)
+        for lookahead in (0, 2, 4):
+            logits = model.head(whole, lookahead)
+            self.assertEqual(len(logits), 20 - lookahead)
+            changed = frames.clone()
+            changed[4 * (9 + lookahead + 1) :] += 1  # later than frame 9 may see
+            other = model.head(model.hidden(changed, double(model.initial_state(2)))[0], lookahead)
+            torch.testing.assert_close(other[:10], logits[:10])
+
+    def test_gradient_of_the_recurrence(self):
+        torch.manual_seed(0)
+        decay, x = (torch.rand(5, 2, 3).double().requires_grad_() for _ in range(2))
+        state = torch.randn(2, 3).double()
+        run = lambda decay, x: speech_models._Recurrence.apply(decay, x, state)
+        self.assertTrue(torch.autograd.gradcheck(run, (decay, x)))
+
+    def test_learns_two_words_by_heart(self):
+        torch.manual_seed(0)
+        model = speech_models.SpeechModel(SMALL)
+        frames, targets = torch.randn(48, 2, 80), torch.tensor([[1, 2, 3], [4, 4, 5]])
+        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+        for _ in range(60):
+            optimizer.zero_grad()
+            logits = model(frames, 2)
+            torch.nn.functional.ctc_loss(logits.log_softmax(-1), targets, torch.tensor([12, 12]),
+                                         torch.tensor([3, 3])).backward()
+            optimizer.step()
+        known = tokens.Tokens(["", *" abcdefgh"][:9])
+        for b in range(2):
+            got = speech_train.greedy(model(frames, 2)[:, b], known)
+            self.assertEqual(got, known.decode(targets[b].tolist()))
 
 
 if __name__ == "__main__":

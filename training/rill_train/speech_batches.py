@@ -1,0 +1,125 @@
+"""Training batches of speech: clips at other speeds, in rooms, in noise, and noise alone.
+
+A batch holds clips of like length, padded with silence: log-mel frames [time, batch, bins], time a
+multiple of 4, and the pieces of their texts.
+"""
+
+import subprocess
+
+import numpy as np
+import torch
+from scipy.signal import fftconvolve, lfilter, resample_poly
+from torch.utils.data import IterableDataset
+
+from . import fbank, speech
+
+SPEEDS = ((9, 10), (10, 11), (1, 1), (1, 1), (11, 10), (10, 9))
+SILENCE_SECONDS = 0.6  # at most so much before and after a clip
+STRIDE = 4 * fbank.HOP  # samples of a frame of the backbone
+
+
+def room_responses():
+    """Impulse responses [count, samples], the direct sound first and of size one."""
+    path = speech.folder() / "noise" / "rirs_200x9608.flac"
+    command = ["gst-launch-1.0", "-q", "filesrc", f"location={path}", "!", "flacparse", "!",
+               "flacdec", "!", "audioconvert", "!", "audio/x-raw,format=S16LE", "!", "fdsink"]
+    raw = subprocess.run(command, check=True, capture_output=True).stdout
+    rooms = np.frombuffer(raw, np.int16).astype(np.float32).reshape(200, 9608)
+    starts = np.abs(rooms).argmax(1)
+    return [room[start:] / np.abs(room).max() for room, start in zip(rooms, starts)]
+
+
+def noises(cache):
+    """Recordings of noise, float32; the kinds of them in noise/*.opus."""
+    names = sorted(p.name for p in (speech.folder() / "noise").glob("*.opus"))
+    return [speech.samples(f"noise/{name}", cache) for name in names]
+
+
+class Batches(IterableDataset):
+    """Endless: frames, lengths in backbone frames, targets end to end, their lengths."""
+
+    def __init__(self, utterances, tokens, cache, frames, seed):
+        self.utterances, self.tokens, self.cache = utterances, tokens, cache
+        self.frames, self.seed = frames, seed  # frames: of the backbone in a batch, about
+        self.order = np.argsort([u.seconds for u in utterances])
+        self.noises, self.rooms = noises(cache), room_responses()
+        self.fbank = fbank.Fbank()
+
+    def __iter__(self):
+        torch.set_num_threads(1)
+        rng = np.random.default_rng(self.seed)
+        while True:
+            yield self.batch(rng)
+
+    def noise(self, rng, count):
+        """Recorded, or white through a random one-pole filter; of unit power."""
+        if rng.random() < 0.6:
+            source = self.noises[rng.integers(len(self.noises))]
+            start = rng.integers(0, max(1, len(source) - count))
+            x = np.resize(source[start : start + count], count).astype(np.float32)
+        else:
+            x = lfilter([1], [1, -rng.uniform(-0.5, 0.99)], rng.standard_normal(count))
+        return (x / (np.sqrt(np.mean(np.square(x))) + 1e-9)).astype(np.float32)
+
+    def augment(self, rng, x):
+        up, down = SPEEDS[rng.integers(len(SPEEDS))]
+        if up != down:
+            x = resample_poly(x, up, down).astype(np.float32)
+        if rng.random() < 0.3:
+            room = self.rooms[rng.integers(len(self.rooms))]
+            x = fftconvolve(x, room)[: len(x)].astype(np.float32)
+        if rng.random() < 0.1:  # as from a telephone
+            x = resample_poly(resample_poly(x, 1, 2), 2, 1)[: len(x)].astype(np.float32)
+        before, after = rng.integers(0, int(SILENCE_SECONDS * speech.RATE), 2)
+        x = np.pad(x, (before, after))
+        level = np.sqrt(np.mean(np.square(x))) + 1e-9
+        decibels = rng.uniform(0, 25) if rng.random() < 0.5 else rng.uniform(30, 60)
+        x = x + level * 10 ** (-decibels / 20) * self.noise(rng, len(x))
+        peak = np.abs(x).max() + 1e-9
+        return np.clip(x * min(10 ** (rng.uniform(-20, 10) / 20), 1.5 / peak), -1, 1)
+
+    def clip(self, rng, utterance):
+        """An augmented clip and its pieces; now and then noise and none."""
+        if rng.random() < 0.06:
+            count = int(utterance.seconds * speech.RATE)
+            return 10 ** rng.uniform(-4, -1) * self.noise(rng, count), []
+        x = self.augment(rng, speech.clip(utterance, self.cache))
+        return x, self.tokens.encode(utterance.text)
+
+    def batch(self, rng):
+        start = rng.integers(len(self.order))
+        longest = self.utterances[self.order[start]].seconds + 2 * SILENCE_SECONDS
+        count = max(1, int(self.frames / (longest * speech.RATE / STRIDE)))
+        chosen = self.order[max(0, start - count + 1) : start + 1]
+        found = []
+        for i in chosen:
+            x, target = self.clip(rng, self.utterances[i])
+            # CTC needs a frame for each piece and one between two equal ones.
+            needed = len(target) + sum(a == b for a, b in zip(target, target[1:]))
+            if needed < len(x) // STRIDE:
+                found.append((x, target))
+        if not found:
+            return self.batch(rng)
+        longest = max(len(x) for x, _ in found)
+        longest += -longest % STRIDE
+        samples = np.stack([np.pad(x, (0, longest - len(x))) for x, _ in found])
+        frames = self.fbank(torch.from_numpy(samples.astype(np.float32))).transpose(0, 1)
+        self.mask(rng, frames)
+        lengths = torch.tensor([len(x) // STRIDE for x, _ in found])
+        targets = torch.tensor([piece for _, target in found for piece in target])
+        return frames.contiguous(), lengths, targets, torch.tensor([len(t) for _, t in found])
+
+    @staticmethod
+    def mask(rng, frames):
+        """Light SpecAugment: two bands and a few moments become the clip's mean."""
+        time, batch, bins = frames.shape
+        mean = frames.mean(0)
+        for b in range(batch):
+            for _ in range(2):
+                width = rng.integers(0, 15)
+                low = rng.integers(0, bins - width)
+                frames[:, b, low : low + width] = mean[b, low : low + width]
+            for _ in range(rng.integers(0, 4)):
+                width = min(rng.integers(0, 30), time - 1)
+                begin = rng.integers(0, time - width)
+                frames[begin : begin + width, b] = mean[b]

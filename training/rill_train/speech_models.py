@@ -1,0 +1,187 @@
+"""The recogniser: log-mel frames, two strided causal convolutions, the backbone, a CTC head.
+
+Parameter names are tensor names to be: `audio.*` the encoder, `blk.*` and `norm` the backbone of
+docs/model-format.md, `transcribe.*` the head. Frames enter every 40 ms. The head may look at up to
+LOOKAHEAD later frames; how many is chosen when it runs, so training draws it.
+
+All is [time, batch, ...]. `forward` takes and gives the state, so that long recordings can be cut.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from . import fbank
+from .operators import RmsNorm, SwiGlu, linear
+
+LOOKAHEAD = 4
+BASE = {
+    "width": 256,
+    "norm_epsilon": 1e-5,
+    "operators": ["short_conv", "short_conv", "liquid_scan"] * 3 + ["short_conv"],
+    "swiglu.width": 704,
+    "short_conv.taps": 7,
+    "liquid_scan.width": 256,
+    "audio.channels": 64,
+    "transcribe.tokens": 256,
+}
+
+
+class ShortConv(nn.Module):
+    """[B | C | X] = in_proj u, y = out_proj(C * conv(B * X)); state: the last taps - 1 products."""
+
+    def __init__(self, config, out_scale):
+        super().__init__()
+        width, self.taps = config["width"], config["short_conv.taps"]
+        self.in_proj = linear(width, 3 * width)
+        self.conv = nn.Module()
+        self.conv.weight = nn.Parameter(torch.randn(width, self.taps) / math.sqrt(self.taps))
+        self.out_proj = linear(width, width, scale=out_scale)
+
+    def initial_state(self, batch):
+        return torch.zeros(self.taps - 1, batch, self.out_proj.in_features)
+
+    def forward(self, u, state):
+        b, c, x = self.in_proj(u).chunk(3, -1)
+        padded = torch.cat([state, b * x])
+        time = len(u)
+        mixed = padded[:time] * self.conv.weight[:, 0]
+        for k in range(1, self.taps):
+            mixed = torch.addcmul(mixed, padded[k : k + time], self.conv.weight[:, k])
+        return self.out_proj(c * mixed), padded[time:].detach()
+
+
+class _Recurrence(torch.autograd.Function):
+    """h[t] = decay[t] h[t-1] + x[t] from h[-1] = state, whose gradient is not wanted."""
+
+    @staticmethod
+    def forward(ctx, decay, x, state):
+        h, previous = x.clone(), state
+        for t in range(len(h)):
+            previous = h[t].addcmul_(decay[t], previous)
+        ctx.save_for_backward(decay, h, state)
+        return h
+
+    @staticmethod
+    def backward(ctx, grad):
+        decay, h, state = ctx.saved_tensors
+        grad = grad.clone()
+        for t in range(len(grad) - 2, -1, -1):
+            grad[t].addcmul_(decay[t + 1], grad[t + 1])
+        before = torch.cat([state[None], h[:-1]])
+        return grad * before, grad, None
+
+
+class LiquidScan(nn.Module):
+    """The scan of docs/model-format.md with dt = 1: frames of audio are evenly spaced."""
+
+    def __init__(self, config, out_scale):
+        super().__init__()
+        width, self.units = config["width"], config["liquid_scan.width"]
+        self.in_proj = linear(width, 4 * self.units, bias=True)
+        # Memories of 2 to 200 frames, 80 ms to 8 s, at the open gate's midpoint.
+        rate = torch.exp(torch.linspace(math.log(0.01), math.log(1.0), self.units))
+        self.decay = nn.Parameter(torch.log(torch.expm1(rate)))
+        self.out_proj = linear(self.units, width, scale=out_scale)
+
+    def initial_state(self, batch):
+        return torch.zeros(batch, self.units)
+
+    def forward(self, u, state):
+        x, g, a, i = self.in_proj(u).chunk(4, -1)
+        alpha = F.softplus(self.decay) * torch.sigmoid(a)
+        gain = torch.sqrt((-torch.expm1(-2 * alpha)).clamp(min=1e-9))
+        h = _Recurrence.apply(torch.exp(-alpha), gain * torch.sigmoid(i) * x, state)
+        return self.out_proj(h * F.silu(g)), h[-1].detach()
+
+
+OPERATORS = {"short_conv": ShortConv, "liquid_scan": LiquidScan}
+
+
+class Block(nn.Module):
+    """x + op(norm(x)), then x + swiglu(norm(x))."""
+
+    def __init__(self, config, name, out_scale):
+        super().__init__()
+        self.norm = RmsNorm(config["width"], config["norm_epsilon"])
+        self.mlp_norm = RmsNorm(config["width"], config["norm_epsilon"])
+        self.name = name
+        self.add_module(name, OPERATORS[name](config, out_scale))
+        self.swiglu = SwiGlu(config["width"], config["swiglu.width"], out_scale)
+
+    def forward(self, x, state):
+        y, state = getattr(self, self.name)(self.norm(x), state)
+        x = x + y
+        return x + self.swiglu(self.mlp_norm(x)), state
+
+
+class AudioEncoder(nn.Module):
+    """Two convolutions, 3 x 3 of stride 2 in time and frequency, causal in time, then a matrix.
+
+    State of each: the one frame before, which a window of three shares with the last.
+    """
+
+    def __init__(self, config):
+        super().__init__()
+        channels = config["audio.channels"]
+        self.mean = nn.Parameter(torch.zeros(fbank.BINS), requires_grad=False)
+        self.deviation = nn.Parameter(torch.ones(fbank.BINS), requires_grad=False)
+        self.conv1 = nn.Conv2d(1, channels, 3, 2, (0, 1))
+        self.conv2 = nn.Conv2d(channels, channels, 3, 2, (0, 1))
+        self.embed = linear(channels * fbank.BINS // 4, config["width"], bias=True)
+
+    def initial_state(self, batch):
+        bins, channels = fbank.BINS, self.conv1.out_channels
+        return [torch.zeros(batch, 1, 1, bins), torch.zeros(batch, channels, 1, bins // 2)]
+
+    def forward(self, frames, state):
+        """Log-mel frames [time, batch, bins], time a multiple of 4 -> [time / 4, batch, width]."""
+        x = ((frames - self.mean) / self.deviation).transpose(0, 1)[:, None]
+        new = []
+        for conv, before in zip((self.conv1, self.conv2), state):
+            new.append(x[:, :, -1:].detach())
+            x = F.silu(conv(torch.cat([before, x], 2)))
+        return self.embed(x.permute(2, 0, 1, 3).flatten(2)), new
+
+
+class SpeechModel(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.config = dict(config)
+        width = config["width"]
+        out_scale = 1 / math.sqrt(2 * len(config["operators"]))
+        self.audio = AudioEncoder(config)
+        self.blk = nn.ModuleList(Block(config, name, out_scale) for name in config["operators"])
+        self.norm = RmsNorm(width, config["norm_epsilon"])
+        self.transcribe = nn.Module()
+        self.transcribe.ahead = nn.Parameter(
+            torch.cat([torch.ones(1, width), 0.1 * torch.randn(LOOKAHEAD, width)]))
+        self.transcribe.norm = RmsNorm(width, config["norm_epsilon"])
+        self.transcribe.out = linear(width, config["transcribe.tokens"], bias=True)
+
+    def initial_state(self, batch):
+        return [self.audio.initial_state(batch)] + [
+            getattr(block, block.name).initial_state(batch) for block in self.blk]
+
+    def hidden(self, frames, state):
+        x, audio = self.audio(frames, state[0])
+        new = [audio]
+        for block, old in zip(self.blk, state[1:]):
+            x, s = block(x, old)
+            new.append(s)
+        return self.norm(x), new
+
+    def head(self, hidden, lookahead):
+        """Logits of the frames that have all their later frames: time - lookahead of them."""
+        time = len(hidden) - lookahead
+        x = sum(hidden[k : k + time] * self.transcribe.ahead[k] for k in range(lookahead + 1))
+        return self.transcribe.out(self.transcribe.norm(x))
+
+    def forward(self, frames, lookahead, state=None):
+        """Logits [time / 4, batch, tokens]; after the end of the recording lies silence."""
+        state = self.initial_state(frames.shape[1]) if state is None else state
+        silence = torch.full((4 * lookahead,) + frames.shape[1:], math.log(fbank.LEAST_ENERGY))
+        hidden, _ = self.hidden(torch.cat([frames, silence]), state)
+        return self.head(hidden, lookahead)
