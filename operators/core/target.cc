@@ -15,11 +15,8 @@ struct Named {
 };
 
 constexpr Named kTargets[] = {
-    {"scalar", HWY_SCALAR | HWY_EMU128},
-    {"sse4", HWY_SSE4},
-    {"avx2", HWY_AVX2},
-    {"avx3", HWY_AVX3 | HWY_AVX3_DL},
-    {"neon", HWY_NEON},
+    {"scalar", HWY_SCALAR | HWY_EMU128}, {"sse4", HWY_SSE4}, {"avx2", HWY_AVX2},
+    {"avx3", HWY_AVX3 | HWY_AVX3_DL},    {"neon", HWY_NEON},
 };
 
 // Runs before the first dispatch because it initialises a static of the library.
