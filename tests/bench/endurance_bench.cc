@@ -90,7 +90,8 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "%s\n", error->message);
     return 1;
   }
-  Watch watch{.tenth = count / kEvery / kTenths};
+  Watch watch;
+  watch.tenth = count / kEvery / kTenths;
   GstElement* sink = gst_bin_get_by_name(GST_BIN(pipeline), "sink");
   GstPad* pad = gst_element_get_static_pad(sink, "sink");
   gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER, Count, &watch, nullptr);
