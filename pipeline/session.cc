@@ -26,7 +26,13 @@ Session::Session(std::shared_ptr<const Model> model, const SessionOptions& optio
       forecast_(std::move(forecast)),
       block_(options.channels, model_->backbone().width()) {}
 
+void Session::Break(const Error& error) {
+  broken_ = error;
+  ready_ = false;
+}
+
 Result<void> Session::Accept(int64_t time_ns, std::span<const double> row) {
+  if (broken_) return *broken_;
   if (Result<void> room = backbone_.CheckRoom(); !room) return room;
   if (Result<void> pushed = sensor_.Push(time_ns, row); !pushed) return pushed;
   ready_ = sensor_.Next(block_);
@@ -51,7 +57,10 @@ Result<void> Session::Settle() {
 Result<void> Session::Push(int64_t time_ns, std::span<const double> row) {
   if (Result<void> accepted = Accept(time_ns, row); !accepted) return accepted;
   while (ready_) {
-    if (Result<void> run = backbone_.Run(block_); !run) return run;
+    if (Result<void> run = backbone_.Run(block_); !run) {
+      Break(run.error());
+      return run;
+    }
     Absorb();
   }
   return Settle();
@@ -68,6 +77,7 @@ Result<Forecast> Session::Peek(size_t horizon) {
     if (forecast) forecast->position = sensor_.rows();
     return forecast;
   };
+  if (broken_) return *broken_;
   if (!sensor_.Peek(block_)) return stamped(forecast_.RunKept(horizon));
   if (Result<void> run = backbone_.Peek(block_); !run) return run.error();
   return stamped(forecast_.Run(block_, horizon));
@@ -89,6 +99,7 @@ void Session::Reset() {
   ready_ = false;
   due_.reset();
   forecast_at_ = 0;
+  broken_.reset();
 }
 
 std::vector<std::byte> Session::Save() const {
@@ -141,10 +152,19 @@ Result<void> SessionGroup::Push(Session& session, int64_t time_ns, std::span<con
 
 Result<void> SessionGroup::Run() {
   const size_t width = model_->backbone().width();
+  Result<void> outcome;
+  const auto fail = [&](Session* session, const Error& error) {
+    session->Break(error);
+    if (outcome) outcome = error;
+  };
   while (true) {
     lanes_.clear(), dt_.clear(), rows_.clear();
     for (Session* session : waiting_) {
       if (!session->ready()) continue;
+      if (const Result<void> room = session->backbone_.CheckRoom(); !room) {
+        fail(session, room.error());
+        continue;
+      }
       for (size_t c = 0; c < session->options_.channels; ++c) {
         lanes_.push_back(session->backbone_.lane(c));
         dt_.push_back(session->block_.frame.dt);
@@ -158,16 +178,21 @@ Result<void> SessionGroup::Run() {
       if (!session->ready()) continue;
       std::copy_n(from, session->block_.values.size(), session->block_.values.begin());
       from += static_cast<std::ptrdiff_t>(session->block_.values.size());
-      if (Result<void> finite = session->backbone_.CheckFinite(session->block_); !finite)
-        return finite;
-      session->Absorb();
+      const Result<void> finite = session->backbone_.CheckFinite(session->block_);
+      if (!finite) {
+        fail(session, finite.error());
+      } else {
+        session->Absorb();
+      }
     }
   }
   std::vector<Session*> settled;
   settled.swap(waiting_);
-  for (Session* session : settled)
-    if (Result<void> done = session->Settle(); !done) return done;
-  return {};
+  for (Session* session : settled) {
+    if (session->broken_) continue;
+    if (const Result<void> done = session->Settle(); !done && outcome) outcome = done;
+  }
+  return outcome;
 }
 
 }  // namespace rill

@@ -69,6 +69,8 @@ class Session {
   bool ready() const { return ready_; }  // block_ holds embeddings that the backbone must see
   void Absorb();                         // block_ holds hidden now
   Result<void> Settle();                 // no frame is left of the row: forecasts become due
+  // The rest of the row is lost: every call fails with the error until Reset or Restore.
+  void Break(const Error& error);
 
   std::shared_ptr<const Model> model_;
   SessionOptions options_;
@@ -79,6 +81,7 @@ class Session {
   bool ready_ = false;
   std::optional<Forecast> due_;
   int64_t forecast_at_ = 0;  // rows seen when the last forecast became due
+  std::optional<Error> broken_;
 };
 
 // Sessions over one model that step together, so that weights are read once for all of them. What a
@@ -94,7 +97,8 @@ class SessionGroup {
 
   // Takes a row for one session; its frames wait for Run.
   Result<void> Push(Session& session, int64_t time_ns, std::span<const double> row);
-  // Runs every waiting frame; then Pull and Peek of the sessions are up to date.
+  // Runs every waiting frame; then Pull and Peek of the sessions are up to date. Where one fails,
+  // the others go on, and the first error is given.
   Result<void> Run();
 
  private:

@@ -415,6 +415,85 @@ TEST(SessionGroup, EqualsEachSessionAlone) {
   for (size_t i = 0; i < kSessions; ++i) EXPECT_EQ(grouped[i]->Save(), alone[i].Save());
 }
 
+// A session after four of 40 rows, whose state is finite, but which nothing can be added to.
+std::vector<std::byte> NearlyInfinite() {
+  constexpr float kLarge = 3e38f;
+  Session session = Open(1);
+  const std::vector<TimedRow> rows = Rows(40, 1, 3);
+  PushAll(session, std::span(rows).first(4));
+  Snapshot snapshot = *Snapshot::Parse(session.Save());
+  const std::shared_ptr<const Model> model = TinyModel();
+  for (const auto& [name, slot] : model->backbone().layout().entries())
+    if (name == "blk.0.short_conv.history")
+      for (size_t i = 0; i < slot.count; ++i)
+        std::memcpy(snapshot.parts[1].bytes.data() + slot.offset_bytes + i * sizeof kLarge, &kLarge,
+                    sizeof kLarge);
+  return snapshot.Serialize();
+}
+
+TEST(Session, StaysBrokenUntilItIsReset) {
+  Session session = Open(1);
+  ASSERT_TRUE(session.Restore(NearlyInfinite()));
+  Result<void> pushed;
+  const std::vector<TimedRow> rows = Rows(40, 1, 3);
+  size_t at = 4;
+  while (pushed && at < rows.size()) pushed = session.Push(rows[at].time_ns, rows[at].values), ++at;
+  ASSERT_FALSE(pushed);
+  for (; at < rows.size(); ++at)
+    EXPECT_EQ(session.Push(rows[at].time_ns, rows[at].values).error().message,
+              pushed.error().message);
+  EXPECT_EQ(session.Peek(1).error().message, pushed.error().message);
+  session.Reset();
+  PushAll(session, rows);
+}
+
+TEST(SessionGroup, ABrokenSessionDoesNotTouchTheOthers) {
+  SessionGroup group(TinyModel(), 3);
+  std::vector<Session*> grouped;
+  std::vector<Session> alone;
+  const std::vector<TimedRow> rows = Rows(40, 1, 3);
+  for (int i = 0; i < 3; ++i) {
+    grouped.push_back(*group.Open({1, 5, 0}));
+    alone.push_back(Open(1, 5));
+  }
+  ASSERT_TRUE(grouped[1]->Restore(NearlyInfinite()));
+  size_t failures = 0;
+  for (size_t t = 0; t < rows.size(); ++t) {
+    for (const size_t i : {0, 1, 2}) {
+      if (i == 1 && t < 4) continue;
+      const Result<void> pushed = group.Push(*grouped[i], rows[t].time_ns, rows[t].values);
+      EXPECT_TRUE(pushed || i == 1);
+      if (i == 1) continue;
+      ASSERT_TRUE(alone[i].Push(rows[t].time_ns, rows[t].values));
+    }
+    if (!group.Run()) ++failures;
+    for (const size_t i : {0, 2}) {
+      const auto got = grouped[i]->Pull(), want = alone[i].Pull();
+      ASSERT_EQ(got.has_value(), want.has_value());
+      EXPECT_EQ(got ? got->values : std::vector<float>(),
+                want ? want->values : std::vector<float>());
+    }
+  }
+  EXPECT_GT(failures, 0u);
+  EXPECT_FALSE(grouped[1]->Peek(1));
+  for (const size_t i : {0, 2}) EXPECT_EQ(grouped[i]->Save(), alone[i].Save());
+}
+
+TEST(SessionGroup, StaysWithinADeclaredContext) {
+  SessionGroup group(FullAttentionModel(), 1);
+  Session& session = **group.Open({1, 0, 0});
+  const double value = 1;
+  for (const int64_t t : {0, 1}) {
+    ASSERT_TRUE(group.Push(session, t, {&value, 1}));
+    ASSERT_TRUE(group.Run());
+  }
+  ASSERT_TRUE(
+      group.Push(session, 9, {&value, 1}));  // seven absent rows: eight frames for one place
+  EXPECT_EQ(group.Run().error().message,
+            "full.gguf: the declared context of a full-attention layer is used up; reset the "
+            "stream or use a model with window and sinks");
+}
+
 TEST(SessionGroup, AdmitsNoMoreThanAgreed) {
   SessionGroup group(TinyModel(), 2);
   Session* first = *group.Open({1, 0, 0});
