@@ -108,7 +108,7 @@ Result<std::optional<Row>> RowParser::Pull() {
       why = order_.Refuse((*reading)->unix_ns).value_or("");
     }
     if (!why.empty()) {
-      why = "line " + std::to_string(lines_.lines()) + ": " + why;
+      why.insert(0, "line " + std::to_string(lines_.lines()) + ": ");
       if (reader_.unusable()) {
         stats_.last_error = why;
         return *(unusable_ = Error{why});

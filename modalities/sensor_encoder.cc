@@ -73,7 +73,7 @@ Result<void> SensorEncoder::Stream::Push(int64_t time_ns, std::span<const double
     return Error{"a row has " + std::to_string(values.size()) + " values, the stream has " +
                  std::to_string(channels()) + " channels"};
   if (rows(lane) > 0)
-    if (const Result<void> ok = CheckInterval(last_ns(lane), time_ns); !ok) return ok;
+    if (Result<void> ok = CheckInterval(last_ns(lane), time_ns); !ok) return ok;
   for (size_t c = 0; c < values.size(); ++c)
     if (std::fabs(values[c]) > kMostMagnitude) return BeyondBounds(c, values[c]);
 

@@ -67,7 +67,7 @@ class Backbone {
       : width_(width),
         blocks_(std::move(blocks)),
         norm_(std::move(norm)),
-        layout_(layout),
+        layout_(std::move(layout)),
         names_(std::move(names)),
         state_bytes_(std::move(state_bytes)) {}
 

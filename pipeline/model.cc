@@ -19,7 +19,7 @@ Result<std::shared_ptr<const Model>> Model::Load(const std::string& path, CacheP
   return Load(*weights, cache);
 }
 
-Result<std::shared_ptr<const Model>> Model::Load(std::shared_ptr<const Weights> weights,
+Result<std::shared_ptr<const Model>> Model::Load(const std::shared_ptr<const Weights>& weights,
                                                  CachePrecision cache) {
   if (const Result<void> target = CheckTarget(); !target) return target.error();
   const Result<std::string> architecture = weights->Text("general.architecture");

@@ -18,7 +18,7 @@ class Model {
   // Reads a file of architecture `rill` (docs/model-format.md).
   static Result<std::shared_ptr<const Model>> Load(const std::string& path,
                                                    CachePrecision cache = CachePrecision::kFloat16);
-  static Result<std::shared_ptr<const Model>> Load(std::shared_ptr<const Weights> weights,
+  static Result<std::shared_ptr<const Model>> Load(const std::shared_ptr<const Weights>& weights,
                                                    CachePrecision cache = CachePrecision::kFloat16);
 
   // The model that other users of `path` in this process have loaded, or a fresh one: elements and

@@ -18,7 +18,7 @@ Result<SensorStage> SensorStage::Open(std::shared_ptr<const Model> model, size_t
   return SensorStage(std::move(model), layout, stream);
 }
 
-SensorStage::SensorStage(std::shared_ptr<const Model> model, StateLayout layout,
+SensorStage::SensorStage(std::shared_ptr<const Model> model, const StateLayout& layout,
                          SensorEncoder::Stream stream)
     : model_(std::move(model)),
       layout_(layout),
@@ -97,7 +97,7 @@ Result<void> BackboneStage::Run(FrameBlock& block) {
 Result<void> BackboneStage::Peek(FrameBlock& block) {
   fork_ = state_;
   std::swap(fork_, state_);
-  const Result<void> run = Run(block);
+  Result<void> run = Run(block);
   std::swap(fork_, state_);
   return run;
 }

@@ -58,7 +58,8 @@ class SensorStage {
   Result<void> Restore(const Snapshot& snapshot);
 
  private:
-  SensorStage(std::shared_ptr<const Model> model, StateLayout layout, SensorEncoder::Stream stream);
+  SensorStage(std::shared_ptr<const Model> model, const StateLayout& layout,
+              SensorEncoder::Stream stream);
 
   std::shared_ptr<const Model> model_;
   StateLayout layout_;

@@ -6,7 +6,7 @@
 namespace rill {
 namespace {
 
-constexpr int64_t kWarningIntervalUs = 10 * G_USEC_PER_SEC;
+constexpr int64_t kWarningIntervalUs = 10'000'000;
 
 // Holds the object lock for as long as it lives.
 class ObjectLock {

@@ -49,24 +49,24 @@ constexpr auto kReadyFlags =
     static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY);
 
 GType FormatType() {
-  static const GEnumValue kValues[] = {
+  static const GEnumValue values[] = {
       {static_cast<int>(RowFormat::kAuto), "By caps, else by the first line", "auto"},
       {static_cast<int>(RowFormat::kCsv), "Comma (or otherwise) separated values", "csv"},
       {static_cast<int>(RowFormat::kNdjson), "One JSON object a line", "ndjson"},
       {static_cast<int>(RowFormat::kInflux), "InfluxDB line protocol", "influx"},
       {static_cast<int>(RowFormat::kNumbers), "One number a line", "numbers"},
       {0, nullptr, nullptr}};
-  static const GType type = g_enum_register_static("LfmSensorFormat", kValues);
+  static const GType type = g_enum_register_static("LfmSensorFormat", values);
   return type;
 }
 
 GType HeaderType() {
-  static const GEnumValue kValues[] = {
+  static const GEnumValue values[] = {
       {static_cast<int>(RowHeader::kAuto), "A first line without a number is one", "auto"},
       {static_cast<int>(RowHeader::kPresent), "The first line is one", "present"},
       {static_cast<int>(RowHeader::kAbsent), "The first line is data", "absent"},
       {0, nullptr, nullptr}};
-  static const GType type = g_enum_register_static("LfmSensorHeader", kValues);
+  static const GType type = g_enum_register_static("LfmSensorHeader", values);
   return type;
 }
 

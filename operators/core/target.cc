@@ -35,11 +35,11 @@ Result<void> Force() {
                "\", it must be scalar, sse4, avx2, avx3 or neon"};
 }
 
-const Result<void> forced = Force();
+const Result<void> kForced = Force();
 
 }  // namespace
 
-Result<void> CheckTarget() { return forced; }
+Result<void> CheckTarget() { return kForced; }
 
 std::string TargetName() {
   const int64_t chosen = hwy::SupportedTargets();

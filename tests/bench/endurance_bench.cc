@@ -5,6 +5,7 @@
 //   endurance_bench [ROWS]
 #include <gst/gst.h>
 
+#include <cinttypes>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -62,9 +63,8 @@ GstPadProbeReturn Count(GstPad*, GstPadProbeInfo*, gpointer data) {
   if (++watch.forecasts % watch.tenth == 0) {
     watch.resident.push_back(ResidentMegabytes());
     const struct mallinfo2 heap = mallinfo2();
-    std::printf("%10lld rows  resident %7.2f MB  heap %9zu bytes\n",
-                static_cast<long long>(watch.forecasts * kEvery), watch.resident.back(),
-                heap.uordblks + heap.hblkhd);
+    std::printf("%10" PRId64 " rows  resident %7.2f MB  heap %9zu bytes\n",
+                watch.forecasts * kEvery, watch.resident.back(), heap.uordblks + heap.hblkhd);
   }
   return GST_PAD_PROBE_OK;
 }
@@ -75,8 +75,8 @@ int main(int argc, char** argv) {
   gst_init(&argc, &argv);
   const int64_t count = argc > 1 ? std::atoll(argv[1]) : 1'000'000;
   if (count < kTenths * kEvery) {
-    std::fprintf(stderr, "%lld rows, at least %lld are wanted\n", static_cast<long long>(count),
-                 static_cast<long long>(kTenths * kEvery));
+    std::fprintf(stderr, "%" PRId64 " rows, at least %" PRId64 " are wanted\n", count,
+                 kTenths * kEvery);
     return 2;
   }
   const Rows rows(count);

@@ -27,7 +27,8 @@ constexpr float kTolerance = 1e-5f;  // absolute, one operator against double pr
 class TensorSet {
  public:
   // Values uniform in ±bound.
-  void Add(const std::string& name, std::vector<uint64_t> shape, double bound, Random& random) {
+  void Add(const std::string& name, const std::vector<uint64_t>& shape, double bound,
+           Random& random) {
     size_t count = 1;
     for (const uint64_t extent : shape) count *= extent;
     values_[name] = random.Floats(count, -bound, bound);

@@ -22,6 +22,7 @@ inline std::vector<std::vector<float>> FramesOf(std::span<const SensorRow> rows,
 
 inline std::vector<std::vector<float>> Values(const std::vector<Frame>& frames) {
   std::vector<std::vector<float>> values;
+  values.reserve(frames.size());
   for (const Frame& frame : frames) values.push_back(frame.As<float>());
   return values;
 }
