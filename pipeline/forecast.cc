@@ -70,22 +70,20 @@ Snapshot::Part ForecastStage::Save() const {
 }
 
 Result<void> ForecastStage::Restore(const Snapshot& snapshot) {
-  State restored = state_;
-  if (Result<void> ok = RestorePart(snapshot, "forecast", model_->fingerprint(),
-                                    layout_.fingerprint(), restored.bytes());
-      !ok)
-    return ok;
-  const std::string slot = FindNonFinite(layout_, restored.lane(0));
-  if (!slot.empty()) return NotSound({"the state " + slot + " is not finite"});
-  const std::span<const int64_t> frame = restored.lane(0).Integers(frame_);
-  const int64_t elapsed = frame[0];
-  const size_t patch = model_->sensor()->config().patch;
-  if (elapsed < 0 || elapsed > static_cast<int64_t>(patch))
-    return NotSound({"the frame kept has " + std::to_string(elapsed) + " slots, at most " +
-                     std::to_string(patch)});
-  if (frame[2] < 0) return NotSound({"the frame kept has a negative interval"});
-  state_ = std::move(restored);
-  return {};
+  const auto check = [this](const State& state) -> Result<void> {
+    const std::string slot = FindNonFinite(layout_, state.lane(0));
+    if (!slot.empty()) return Error{"the state " + slot + " is not finite"};
+    const std::span<const int64_t> frame = state.lane(0).Integers(frame_);
+    const int64_t elapsed = frame[0];
+    const size_t patch = model_->sensor()->config().patch;
+    if (elapsed < 0 || elapsed > static_cast<int64_t>(patch))
+      return Error{"the frame kept has " + std::to_string(elapsed) + " slots, at most " +
+                   std::to_string(patch)};
+    if (frame[2] < 0) return Error{"the frame kept has a negative interval"};
+    return {};
+  };
+  return RestorePart(snapshot, "forecast", model_->fingerprint(), layout_.fingerprint(), check,
+                     state_);
 }
 
 }  // namespace rill

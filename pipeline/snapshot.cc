@@ -91,16 +91,22 @@ Result<Snapshot> Snapshot::Parse(std::span<const std::byte> bytes) {
 }
 
 Result<void> RestorePart(const Snapshot& snapshot, const std::string& name, uint64_t model,
-                         uint64_t layout, std::span<std::byte> state) {
+                         uint64_t layout, const std::function<Result<void>(const State&)>& check,
+                         State& state) {
   const Snapshot::Part* part = snapshot.Find(name);
   if (part == nullptr) return Error{"snapshot has no state for " + name};
   if (snapshot.model != model) return Error{"snapshot was made with another model"};
   if (part->layout != layout)
     return Error{"snapshot's state of " + name + " has another layout: other options or channels"};
-  if (part->bytes.size() != state.size())
+  if (part->bytes.size() != state.bytes().size())
     return Error{"snapshot's state of " + name + " has " + std::to_string(part->bytes.size()) +
-                 " bytes, " + std::to_string(state.size()) + " are wanted: another channel count"};
-  std::memcpy(state.data(), part->bytes.data(), state.size());
+                 " bytes, " + std::to_string(state.bytes().size()) +
+                 " are wanted: another channel count"};
+  State restored = state;
+  std::memcpy(restored.bytes().data(), part->bytes.data(), part->bytes.size());
+  if (const Result<void> sound = check(restored); !sound)
+    return Error{"snapshot: " + sound.error().message};
+  state = std::move(restored);
   return {};
 }
 

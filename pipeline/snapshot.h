@@ -13,11 +13,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "operators/core/result.h"
+#include "operators/core/state.h"
 
 namespace rill {
 
@@ -38,12 +40,11 @@ struct Snapshot {
   static Result<Snapshot> Parse(std::span<const std::byte> bytes);
 };
 
-// That a part holds what no stream can have led to.
-inline Error NotSound(const Error& reason) { return Error{"snapshot: " + reason.message}; }
-
-// Copies a part into a state's bytes when model, layout and size agree.
+// Copies a part into a state when model, layout and size agree and `check` finds nothing wrong with
+// what would be there; else the state stays as it was.
 Result<void> RestorePart(const Snapshot& snapshot, const std::string& name, uint64_t model,
-                         uint64_t layout, std::span<std::byte> state);
+                         uint64_t layout, const std::function<Result<void>(const State&)>& check,
+                         State& state);
 
 // Writes a file so that a crash leaves the old or the new content: temporary file, fsync, rename.
 Result<void> WriteAtomically(const std::string& path, std::span<const std::byte> bytes);

@@ -31,15 +31,9 @@ Snapshot::Part SensorStage::Save() const {
 }
 
 Result<void> SensorStage::Restore(const Snapshot& snapshot) {
-  State restored = state_;
-  if (Result<void> ok = RestorePart(snapshot, "sensor", model_->fingerprint(),
-                                    layout_.fingerprint(), restored.bytes());
-      !ok)
-    return ok;
-  if (Result<void> sound = stream_.Check(layout_, restored.lane(0)); !sound)
-    return NotSound(sound.error());
-  state_ = std::move(restored);
-  return {};
+  const auto check = [this](const State& state) { return stream_.Check(layout_, state.lane(0)); };
+  return RestorePart(snapshot, "sensor", model_->fingerprint(), layout_.fingerprint(), check,
+                     state_);
 }
 
 BackboneRunner::BackboneRunner(const Backbone& backbone)
@@ -109,20 +103,18 @@ Snapshot::Part BackboneStage::Save() const {
 }
 
 Result<void> BackboneStage::Restore(const Snapshot& snapshot) {
-  State restored = state_;
-  if (Result<void> ok = RestorePart(snapshot, "backbone", model_->fingerprint(),
-                                    model_->backbone().layout().fingerprint(), restored.bytes());
-      !ok)
-    return ok;
-  for (size_t c = 0; c < channels(); ++c) {
-    if (Result<void> sound = model_->backbone().CheckLane(restored.lane(c)); !sound)
-      return NotSound(sound.error());
-    // Channels step together: CheckRoom() asks one for all.
-    if (model_->backbone().Room(restored.lane(c)) != model_->backbone().Room(restored.lane(0)))
-      return NotSound({"channel " + std::to_string(c) + " is at another position than channel 0"});
-  }
-  state_ = std::move(restored);
-  return {};
+  const Backbone& backbone = model_->backbone();
+  const auto check = [&](const State& state) -> Result<void> {
+    for (size_t c = 0; c < state.lanes(); ++c) {
+      if (Result<void> sound = backbone.CheckLane(state.lane(c)); !sound) return sound;
+      // Channels step together: CheckRoom() asks one for all.
+      if (backbone.Room(state.lane(c)) != backbone.Room(state.lane(0)))
+        return Error{"channel " + std::to_string(c) + " is at another position than channel 0"};
+    }
+    return {};
+  };
+  return RestorePart(snapshot, "backbone", model_->fingerprint(), backbone.layout().fingerprint(),
+                     check, state_);
 }
 
 }  // namespace rill
