@@ -39,13 +39,15 @@ BASE = {
 class Block(nn.Module):
     """x + op(norm(x)), then x + swiglu(norm(x))."""
 
+    OPERATORS = OPERATORS
+
     def __init__(self, config, name, out_scale):
         super().__init__()
         self.norm = RmsNorm(config["width"], config["norm_epsilon"])
         self.mlp_norm = RmsNorm(config["width"], config["norm_epsilon"])
         # Named after the operator, so that parameter names are tensor names.
         self.name = name
-        self.add_module(name, OPERATORS[name](config, out_scale))
+        self.add_module(name, self.OPERATORS[name](config, out_scale))
         self.swiglu = SwiGlu(config["width"], config["swiglu.width"], out_scale)
 
     @property
@@ -109,10 +111,6 @@ class SensorModel(nn.Module):
 
 def parameter_count(model):
     return sum(parameter.numel() for parameter in model.parameters())
-
-
-def save(path, model, **extra):
-    torch.save({"config": model.config, "model": model.state_dict(), **extra}, path)
 
 
 def load(path, weights="ema"):

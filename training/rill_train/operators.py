@@ -190,12 +190,15 @@ class _LiquidRecurrence(torch.autograd.Function):
 class LiquidScan(nn.Module):
     """[x | g | a | i] = in_proj u + bias; the recurrence above; y = out_proj(h * silu(g))."""
 
+    # Memories of 1 to 130 frames at the open gate's midpoint, evenly in the logarithm.
+    SLOWEST, FASTEST = 0.015, 2.0
+
     def __init__(self, config, out_scale):
         super().__init__()
         width, self.units = config["width"], config["liquid_scan.width"]
         self.in_proj = linear(width, 4 * self.units, bias=True)
-        # Memories of 1 to 130 frames at the open gate's midpoint, evenly in the logarithm.
-        rate = torch.exp(torch.linspace(math.log(0.015), math.log(2.0), self.units))
+        rate = torch.exp(
+            torch.linspace(math.log(self.SLOWEST), math.log(self.FASTEST), self.units))
         self.decay = nn.Parameter(torch.log(torch.expm1(rate)))
         self.out_proj = linear(self.units, width, scale=out_scale)
 

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from . import fbank
-from .operators import RmsNorm, SwiGlu, linear
+from . import fbank, models, operators
+from .operators import RmsNorm, linear
 
 LOOKAHEAD = 4
 BASE = {
@@ -29,16 +29,8 @@ BASE = {
 }
 
 
-class ShortConv(nn.Module):
-    """[B | C | X] = in_proj u, y = out_proj(C * conv(B * X)); state: the last taps - 1 products."""
-
-    def __init__(self, config, out_scale):
-        super().__init__()
-        width, self.taps = config["width"], config["short_conv.taps"]
-        self.in_proj = linear(width, 3 * width)
-        self.conv = nn.Module()
-        self.conv.weight = nn.Parameter(torch.randn(width, self.taps) / math.sqrt(self.taps))
-        self.out_proj = linear(width, width, scale=out_scale)
+class ShortConv(operators.ShortConv):
+    """One stream; the state, [taps - 1, batch, width], is given and taken."""
 
     def initial_state(self, batch):
         return torch.zeros(self.taps - 1, batch, self.out_proj.in_features)
@@ -74,20 +66,11 @@ class _Recurrence(torch.autograd.Function):
         return grad * before, grad, None
 
 
-class LiquidScan(nn.Module):
-    """The scan of docs/model-format.md with dt = 1: frames of audio are evenly spaced."""
+class LiquidScan(operators.LiquidScan):
+    """One stream with dt = 1, since frames of audio are evenly spaced; the state is given and taken."""
 
-    def __init__(self, config, out_scale):
-        super().__init__()
-        width, self.units = config["width"], config["liquid_scan.width"]
-        self.in_proj = linear(width, 4 * self.units, bias=True)
-        # Memories of 2 to 200 frames, 80 ms to 8 s, at the open gate's midpoint.
-        rate = torch.exp(torch.linspace(math.log(0.01), math.log(1.0), self.units))
-        self.decay = nn.Parameter(torch.log(torch.expm1(rate)))
-        self.out_proj = linear(self.units, width, scale=out_scale)
-
-    def initial_state(self, batch):
-        return torch.zeros(batch, self.units)
+    # 2 to 200 frames: 80 ms to 8 s.
+    SLOWEST, FASTEST = 0.01, 1.0
 
     def forward(self, u, state):
         x, g, a, i = self.in_proj(u).chunk(4, -1)
@@ -97,22 +80,11 @@ class LiquidScan(nn.Module):
         return self.out_proj(h * F.silu(g)), h[-1].detach()
 
 
-OPERATORS = {"short_conv": ShortConv, "liquid_scan": LiquidScan}
-
-
-class Block(nn.Module):
-    """x + op(norm(x)), then x + swiglu(norm(x))."""
-
-    def __init__(self, config, name, out_scale):
-        super().__init__()
-        self.norm = RmsNorm(config["width"], config["norm_epsilon"])
-        self.mlp_norm = RmsNorm(config["width"], config["norm_epsilon"])
-        self.name = name
-        self.add_module(name, OPERATORS[name](config, out_scale))
-        self.swiglu = SwiGlu(config["width"], config["swiglu.width"], out_scale)
+class Block(models.Block):
+    OPERATORS = {"short_conv": ShortConv, "liquid_scan": LiquidScan}
 
     def forward(self, x, state):
-        y, state = getattr(self, self.name)(self.norm(x), state)
+        y, state = self.operator(self.norm(x), state)
         x = x + y
         return x + self.swiglu(self.mlp_norm(x)), state
 
@@ -163,7 +135,7 @@ class SpeechModel(nn.Module):
 
     def initial_state(self, batch):
         return [self.audio.initial_state(batch)] + [
-            getattr(block, block.name).initial_state(batch) for block in self.blk]
+            block.operator.initial_state(batch) for block in self.blk]
 
     def hidden(self, frames, state):
         x, audio = self.audio(frames, state[0])

@@ -7,9 +7,6 @@ The learning rate warms up, stays, and falls to zero over the last `--decay` of 
 """
 
 import argparse
-import json
-import math
-import time
 from pathlib import Path
 
 import torch
@@ -18,9 +15,10 @@ from torch.utils.data import DataLoader
 
 from . import fbank, speech, speech_batches, speech_models, tokens
 from .operators import Linear, SwiGlu
-from .optimizer import Average, make_optimizers
+from .optimizer import Average
+from .trainer import Trainer, open_log
 
-REPORT_STEPS, CHECKPOINT_SECONDS = 50, 600
+CHECKPOINT_SECONDS = 600
 LOOKAHEADS = (0, 2, 4)
 
 
@@ -71,94 +69,27 @@ class Validation:
         return result
 
 
-class Trainer:
+class SpeechTrainer(Trainer):
     def __init__(self, options, known):
-        self.options, self.known = options, known
-        self.model = speech_models.SpeechModel(
-            dict(speech_models.BASE, **{"transcribe.tokens": len(known.pieces)}))
-        self.optimizers = make_optimizers(self.model, options.lr, options.weight_decay)
-        self.average = Average(self.model, options.average)
-        self.step, self.seconds = 0, 0.0
-        self.path = options.output / "last.pt"
+        config = dict(speech_models.BASE, **{"transcribe.tokens": len(known.pieces)})
+        super().__init__(speech_models.SpeechModel(config), options, pieces=known.pieces)
 
-    def restore(self, path, same_run):
-        checkpoint = torch.load(path)
-        self.model.load_state_dict(checkpoint["model"])
-        self.average.values, self.average.steps = checkpoint["ema"], checkpoint["average_steps"]
-        for optimizer, state in zip(self.optimizers, checkpoint["optimizers"]):
-            optimizer.load_state_dict(state)
-        if same_run:
-            self.step, self.seconds = checkpoint["step"], checkpoint["spent"]
-
-    def checkpoint(self):
-        content = {
-            "config": self.model.config, "pieces": self.known.pieces,
-            "model": self.model.state_dict(), "ema": self.average.values,
-            "average_steps": self.average.steps, "step": self.step, "spent": self.seconds,
-            "options": str(vars(self.options)),
-            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers]}
-        torch.save(content, self.path.with_suffix(".part"))
-        self.path.with_suffix(".part").rename(self.path)
-
-    def averaged_model(self):
-        model = speech_models.SpeechModel(self.model.config)
-        model.load_state_dict(self.average.values)
-        return model.eval()
-
-    def learning_rate(self):
-        left = (1 - self.seconds / (60 * self.options.minutes)) / max(self.options.decay, 1e-9)
-        warm = min(1.0, (self.step + 1) / self.options.warmup)
-        return self.options.lr * warm * min(1.0, max(0.0, left))
-
-    def update(self, frames, lengths, targets, target_lengths):
-        rate = self.learning_rate()
-        for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            optimizer.zero_grad()
+    def loss(self, frames, lengths, targets, target_lengths):
+        """CTC's, a piece."""
         lookahead = LOOKAHEADS[int(torch.randint(len(LOOKAHEADS), ()))]
         logits = self.model(frames, lookahead)
-        loss = F.ctc_loss(logits.log_softmax(-1), targets, lengths, target_lengths,
-                          reduction="sum", zero_infinity=True) / target_lengths.sum().clamp(min=1)
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0).item()
-        if math.isfinite(norm):
-            for optimizer in self.optimizers:
-                optimizer.step()
-            self.average.update(self.model)
-        self.step += 1
-        return loss.item(), norm
+        total = F.ctc_loss(logits.log_softmax(-1), targets, lengths, target_lengths,
+                           reduction="sum", zero_infinity=True)
+        return total / target_lengths.sum().clamp(min=1)
+
+    def size(self, frames, lengths, targets, target_lengths):
+        return int(lengths.sum())
 
 
 def statistics(batches, count=20):
     """Mean and deviation of each bin over a few batches: the encoder's normalisation."""
     frames = torch.cat([next(batches)[0].flatten(0, 1) for _ in range(count)])
     return frames.mean(0), frames.std(0)
-
-
-def run(options, trainer, loader, validate, write):
-    begin = time.time() - trainer.seconds
-    reported = saved = time.time()
-    losses, norms, done = [], [], 0
-    while trainer.seconds < 60 * options.minutes:
-        batch = next(loader)
-        loss, norm = trainer.update(*batch)
-        losses.append(loss)
-        norms.append(norm)
-        done += int(batch[1].sum())
-        now = time.time()
-        trainer.seconds = now - begin
-        if trainer.step % REPORT_STEPS == 0:
-            write(step=trainer.step, minutes=round(trainer.seconds / 60, 2),
-                  loss=round(sum(losses) / len(losses), 4), norm=round(sum(norms) / len(norms), 3),
-                  lr=trainer.learning_rate(), frames_per_second=round(done / (now - reported)))
-            losses, norms, done, reported = [], [], 0, now
-        if now - saved > CHECKPOINT_SECONDS or trainer.seconds >= 60 * options.minutes:
-            trainer.checkpoint()
-            write(step=trainer.step, word_error_rate=validate(trainer.averaged_model()))
-            # Validation is not training time.
-            reported = saved = time.time()
-            begin += saved - now
 
 
 def main():
@@ -194,9 +125,7 @@ def main():
         everything = [u for u in everything if u.set in options.sets.split(",")]
     train = [u for u in everything if u.split == "train"]
     known = tokens.Tokens(tokens.learn([u.text for u in train], options.tokens))
-    trainer = Trainer(options, known)
-    if options.resume or options.start:
-        trainer.restore(trainer.path if options.resume else options.start, options.resume)
+    trainer = SpeechTrainer(options, known)
     stream = speech_batches.Batches(
         train, known, options.cache, options.frames, [options.seed, trainer.step])
     loader = iter(DataLoader(stream, batch_size=None, num_workers=1, prefetch_factor=8))
@@ -205,16 +134,11 @@ def main():
         trainer.model.audio.mean.data, trainer.model.audio.deviation.data = mean, deviation
         trainer.average = Average(trainer.model, options.average)
     validate = Validation(everything, known, options.cache, options.every)
-    with open(options.output / "log.jsonl", "a", buffering=1) as log:
-
-        def write(**entry):
-            log.write(json.dumps(entry) + "\n")
-            print(json.dumps(entry), flush=True)
-
-        write(parameters=sum(p.numel() for p in trainer.model.parameters()),
-              options=str(vars(options)), utterances=len(train),
-              hours=round(sum(u.seconds for u in train) / 3600, 2))
-        run(options, trainer, loader, validate, write)
+    write = open_log(options.output)
+    write(parameters=sum(p.numel() for p in trainer.model.parameters()),
+          options=str(vars(options)), utterances=len(train),
+          hours=round(sum(u.seconds for u in train) / 3600, 2))
+    trainer.run(loader, validate, write, CHECKPOINT_SECONDS)
 
 
 if __name__ == "__main__":

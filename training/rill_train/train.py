@@ -10,9 +10,6 @@ without decay is a base from which several short decaying runs, with other data,
 """
 
 import argparse
-import json
-import math
-import time
 from pathlib import Path
 
 import torch
@@ -20,9 +17,9 @@ from torch.utils.data import DataLoader
 
 from . import batches, evaluate, ltsf, models, series
 from .operators import Linear, SwiGlu
-from .optimizer import Average, make_optimizers
+from .trainer import Trainer, open_log
 
-REPORT_STEPS, CHECKPOINT_SECONDS = 50, 300
+CHECKPOINT_SECONDS = 300
 
 
 class PinballLoss(torch.autograd.Function):
@@ -45,67 +42,17 @@ class PinballLoss(torch.autograd.Function):
         return slope * -grad, None, None, None
 
 
-class Trainer:
-    """Weights, optimisers and averages of a run, its clock and its checkpoints."""
-
+class ForecastTrainer(Trainer):
     def __init__(self, options):
-        self.options = options
-        self.model = models.SensorModel(models.BASE)
-        self.optimizers = make_optimizers(
-            self.model, options.lr, options.weight_decay, not options.adam)
-        self.average = Average(self.model, options.average)
-        self.loss = ltsf.loss if options.objective == "squared" else PinballLoss.apply
+        super().__init__(models.SensorModel(models.BASE), options, not options.adam)
+        self.objective = ltsf.loss if options.objective == "squared" else PinballLoss.apply
         self.levels = torch.tensor(self.model.config["forecast.quantiles"])
-        self.step, self.seconds = 0, 0.0
-        self.path = options.output / "last.pt"
-        if options.resume:
-            self.restore(self.path, same_run=True)
-        elif options.start:
-            self.restore(options.start, same_run=False)
 
-    def restore(self, path, same_run):
-        checkpoint = torch.load(path)
-        self.model.load_state_dict(checkpoint["model"])
-        self.average.values = checkpoint["ema"]
-        self.average.steps = checkpoint["average_steps"]
-        for optimizer, state in zip(self.optimizers, checkpoint["optimizers"]):
-            optimizer.load_state_dict(state)
-        if same_run:
-            self.step, self.seconds = checkpoint["step"], checkpoint["spent"]
+    def loss(self, features, dt, targets, weights):
+        return self.objective(self.model(features, dt), targets, weights, self.levels)
 
-    def checkpoint(self):
-        models.save(
-            self.path, self.model, ema=self.average.values, average_steps=self.average.steps,
-            step=self.step, spent=self.seconds, options=str(vars(self.options)),
-            optimizers=[optimizer.state_dict() for optimizer in self.optimizers])
-
-    def averaged_model(self):
-        model = models.SensorModel(self.model.config)
-        model.load_state_dict(self.average.values)
-        return model.eval()
-
-    def learning_rate(self):
-        options, left = self.options, 1.0
-        if options.decay > 0:
-            left = min(1.0, max(0.0, (1 - self.seconds / (60 * options.minutes)) / options.decay))
-        return options.lr * min(1.0, (self.step + 1) / options.warmup) * left
-
-    def update(self, features, dt, targets, weights):
-        """One optimiser step; returns the loss and the gradient's norm."""
-        rate = self.learning_rate()
-        for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            optimizer.zero_grad()
-        loss = self.loss(self.model(features, dt), targets, weights, self.levels)
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0).item()
-        if math.isfinite(norm):
-            for optimizer in self.optimizers:
-                optimizer.step()
-            self.average.update(self.model)
-        self.step += 1
-        return loss.item(), norm
+    def size(self, features, dt, targets, weights):
+        return dt[0].numel()
 
 
 def make_loader(options, config, step):
@@ -120,32 +67,6 @@ def make_loader(options, config, step):
     # The step is in the seed: the same batches again after a resume would teach nothing.
     stream = recipe.Batches(pool, mixture, config, [options.seed, step])
     return mixture, iter(DataLoader(stream, batch_size=None, num_workers=1, prefetch_factor=8))
-
-
-def run(options, trainer, loader, validate, write):
-    begin = time.time() - trainer.seconds
-    reported = saved = time.time()
-    losses, norms, tokens = [], [], 0
-    while trainer.seconds < 60 * options.minutes:
-        batch = next(loader)
-        loss, norm = trainer.update(*batch)
-        losses.append(loss)
-        norms.append(norm)
-        tokens += batch[1][0].numel()
-        now = time.time()
-        trainer.seconds = now - begin
-        if trainer.step % REPORT_STEPS == 0:
-            mean = lambda values: round(sum(values) / len(values), 4)
-            write(step=trainer.step, minutes=round(trainer.seconds / 60, 2), loss=mean(losses),
-                  norm=mean(norms), lr=trainer.learning_rate(),
-                  tokens_per_second=round(tokens / (now - reported)))
-            losses, norms, tokens, reported = [], [], 0, now
-        if now - saved > CHECKPOINT_SECONDS or trainer.seconds >= 60 * options.minutes:
-            trainer.checkpoint()
-            write(step=trainer.step, validation=validate(trainer.averaged_model()))
-            # Validation is not training time.
-            reported = saved = time.time()
-            begin += saved - now
 
 
 def main():
@@ -180,20 +101,15 @@ def main():
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     Linear.bfloat16, SwiGlu.dropout = options.bfloat16, options.dropout
-    trainer = Trainer(options)
+    trainer = ForecastTrainer(options)
     mixture, loader = make_loader(options, trainer.model.config, trainer.step)
     validate = ltsf.Validation() if options.recipe == "ltsf" else evaluate.Validation()
     if options.without_winter:
         validate = ltsf.Validation(start=ltsf.WINTER[0] + ltsf.CONTEXT, end=ltsf.WINTER[1])
-    with open(options.output / "log.jsonl", "a", buffering=1) as log:
-
-        def write(**entry):
-            log.write(json.dumps(entry) + "\n")
-            print(json.dumps(entry), flush=True)
-
-        write(parameters=models.parameter_count(trainer.model), options=str(vars(options)),
-              mixture=str(mixture))
-        run(options, trainer, loader, validate, write)
+    write = open_log(options.output)
+    write(parameters=models.parameter_count(trainer.model), options=str(vars(options)),
+          mixture=str(mixture))
+    trainer.run(loader, validate, write, CHECKPOINT_SECONDS)
 
 
 if __name__ == "__main__":
