@@ -25,7 +25,7 @@ BASE = {
     "short_conv.taps": 7,
     "liquid_scan.width": 256,
     "audio.channels": 64,
-    "transcribe.tokens": 256,
+    "transcribe.tokens": 128,
 }
 
 
@@ -105,17 +105,22 @@ class AudioEncoder(nn.Module):
         self.embed = linear(channels * fbank.BINS // 4, config["width"], bias=True)
 
     def initial_state(self, batch):
-        bins, channels = fbank.BINS, self.conv1.out_channels
-        return [torch.zeros(batch, 1, 1, bins), torch.zeros(batch, channels, 1, bins // 2)]
+        return [None, None]  # zeros
 
     def forward(self, frames, state):
         """Log-mel frames [time, batch, bins], time a multiple of 4 -> [time / 4, batch, width]."""
+        # Channels innermost in memory: a third of the time, and the order of the columns of `embed`.
         x = ((frames - self.mean) / self.deviation).transpose(0, 1)[:, None]
         new = []
         for conv, before in zip((self.conv1, self.conv2), state):
             new.append(x[:, :, -1:].detach())
-            x = F.silu(conv(torch.cat([before, x], 2)))
-        return self.embed(x.permute(2, 0, 1, 3).flatten(2)), new
+            x = x.contiguous(memory_format=torch.channels_last)
+            if before is None:  # the frame of padding after the end meets no window
+                x = F.conv2d(x, conv.weight, conv.bias, 2, 1)
+            else:
+                x = conv(torch.cat([before, x], 2))
+            x = F.silu(x)
+        return self.embed(x.permute(0, 2, 3, 1).flatten(2)).transpose(0, 1), new
 
 
 class SpeechModel(nn.Module):
@@ -137,23 +142,41 @@ class SpeechModel(nn.Module):
         return [self.audio.initial_state(batch)] + [
             block.operator.initial_state(batch) for block in self.blk]
 
-    def hidden(self, frames, state):
+    def hidden(self, frames, state, taps=()):
+        """The backbone's output, the new state, and what the blocks numbered in `taps` give."""
         x, audio = self.audio(frames, state[0])
-        new = [audio]
-        for block, old in zip(self.blk, state[1:]):
+        new, tapped = [audio], []
+        for i, (block, old) in enumerate(zip(self.blk, state[1:])):
             x, s = block(x, old)
             new.append(s)
-        return self.norm(x), new
+            if i in taps:
+                tapped.append(x)
+        return self.norm(x), new, tapped
 
     def head(self, hidden, lookahead):
         """Logits of the frames that have all their later frames: time - lookahead of them."""
         time = len(hidden) - lookahead
         x = sum(hidden[k : k + time] * self.transcribe.ahead[k] for k in range(lookahead + 1))
+        return self.project(x)
+
+    def project(self, x):
         return self.transcribe.out(self.transcribe.norm(x))
 
-    def forward(self, frames, lookahead, state=None):
-        """Logits [time / 4, batch, tokens]; after the end of the recording lies silence."""
-        state = self.initial_state(frames.shape[1]) if state is None else state
+    def with_silence(self, frames, lookahead):
+        """Frames, and after the end of the recording as much silence as the head looks ahead."""
         silence = torch.full((4 * lookahead,) + frames.shape[1:], math.log(fbank.LEAST_ENERGY))
-        hidden, _ = self.hidden(torch.cat([frames, silence]), state)
+        return torch.cat([frames, silence])
+
+    def forward(self, frames, lookahead, state=None):
+        """Logits [time / 4, batch, tokens]."""
+        state = self.initial_state(frames.shape[1]) if state is None else state
+        hidden, _, _ = self.hidden(self.with_silence(frames, lookahead), state)
         return self.head(hidden, lookahead)
+
+    def forward_with_taps(self, frames, lookahead, taps):
+        """Logits as of `forward`, and those that the head gives of earlier blocks, looking at no
+        later frame."""
+        state = self.initial_state(frames.shape[1])
+        hidden, _, tapped = self.hidden(self.with_silence(frames, lookahead), state, taps)
+        time = len(hidden) - lookahead
+        return self.head(hidden, lookahead), [self.project(x[:time]) for x in tapped]

@@ -20,6 +20,7 @@ from .trainer import Trainer, open_log
 
 CHECKPOINT_SECONDS = 600
 LOOKAHEADS = (0, 2, 4)
+EARLY_WEIGHT = 0.3
 
 
 def errors(wanted, got):
@@ -73,13 +74,17 @@ class SpeechTrainer(Trainer):
     def __init__(self, options, known):
         config = dict(speech_models.BASE, **{"transcribe.tokens": len(known.pieces)})
         super().__init__(speech_models.SpeechModel(config), options, pieces=known.pieces)
+        blocks = len(config["operators"])
+        self.taps = (blocks // 3, 2 * blocks // 3)
 
     def loss(self, frames, lengths, targets, target_lengths):
-        """CTC's, a piece."""
+        """CTC's, a piece, of the last block and, as a lead, of two earlier ones (Lee and Watanabe
+        2021, "Intermediate loss regularization for CTC-based speech recognition")."""
         lookahead = LOOKAHEADS[int(torch.randint(len(LOOKAHEADS), ()))]
-        logits = self.model(frames, lookahead)
-        total = F.ctc_loss(logits.log_softmax(-1), targets, lengths, target_lengths,
-                           reduction="sum", zero_infinity=True)
+        logits, early = self.model.forward_with_taps(frames, lookahead, self.taps)
+        losses = [F.ctc_loss(x.log_softmax(-1), targets, lengths, target_lengths,
+                             reduction="sum", zero_infinity=True) for x in [logits, *early]]
+        total = (1 - EARLY_WEIGHT) * losses[0] + EARLY_WEIGHT * sum(losses[1:]) / len(early)
         return total / target_lengths.sum().clamp(min=1)
 
     def size(self, frames, lengths, targets, target_lengths):
@@ -104,7 +109,7 @@ def main():
     add("--start", help="checkpoint to start from")
     add("--resume", action="store_true", help="continue the run in --output")
     add("--frames", type=int, default=6400, help="backbone frames in a batch")
-    add("--tokens", type=int, default=256)
+    add("--tokens", type=int, default=128)
     add("--lr", type=float, default=2e-3)
     add("--weight-decay", type=float, default=0.05)
     add("--dropout", type=float, default=0.1, help="inside the SwiGLUs")
@@ -124,7 +129,9 @@ def main():
     if options.sets:
         everything = [u for u in everything if u.set in options.sets.split(",")]
     train = [u for u in everything if u.split == "train"]
-    known = tokens.Tokens(tokens.learn([u.text for u in train], options.tokens))
+    held_out = [u.text for u in everything if u.split != "train"]
+    written = speech.sentences(held_out)[::10]
+    known = tokens.Tokens(tokens.learn([u.text for u in train] + written, options.tokens))
     trainer = SpeechTrainer(options, known)
     stream = speech_batches.Batches(
         train, known, options.cache, options.frames, [options.seed, trainer.step])
