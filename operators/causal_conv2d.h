@@ -46,6 +46,11 @@ class CausalConv2d {
     return (static_cast<size_t>(lane.Integers(phase_)[0]) + frames) / shape_.stride;
   }
 
+  // Input frames that the next output still lacks.
+  size_t Missing(Lane lane) const {
+    return shape_.stride - static_cast<size_t>(lane.Integers(phase_)[0]);
+  }
+
   // Parallel form: frames x [n, inputs] of one lane to y [Count(n), outputs]. `y` must not alias
   // `x`.
   void Run(View<const float> x, Lane lane, Scratch& scratch, View<float> y) const;

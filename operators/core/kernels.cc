@@ -137,6 +137,11 @@ void AddIntoKernel(const float* x, size_t count, float* out) {
       count, out, [](Vector a, Vector b) { return hn::Add(a, b); }, out, x);
 }
 
+void SiluKernel(const float* x, size_t count, float* out) {
+  Transform(
+      count, out, [](Vector v) { return SiluOf(v); }, x);
+}
+
 void SiluTimesKernel(const float* gate, const float* x, size_t count, float* out) {
   Transform(
       count, out, [](Vector g, Vector v) { return hn::Mul(SiluOf(g), v); }, gate, x);
@@ -182,6 +187,7 @@ HWY_EXPORT(DotKernel);
 HWY_EXPORT(RmsNormKernel);
 HWY_EXPORT(LayerNormKernel);
 HWY_EXPORT(AddIntoKernel);
+HWY_EXPORT(SiluKernel);
 HWY_EXPORT(SiluTimesKernel);
 HWY_EXPORT(TanhKernel);
 HWY_EXPORT(SigmoidKernel);
@@ -217,6 +223,11 @@ void LayerNormRows(View<const float> x, std::span<const float> w, std::span<cons
 void AddInto(std::span<const float> x, std::span<float> out) {
   assert(x.size() == out.size());
   HWY_DYNAMIC_DISPATCH(AddIntoKernel)(x.data(), x.size(), out.data());
+}
+
+void Silu(std::span<const float> x, std::span<float> out) {
+  assert(x.size() == out.size());
+  HWY_DYNAMIC_DISPATCH(SiluKernel)(x.data(), x.size(), out.data());
 }
 
 void SiluTimes(std::span<const float> gate, std::span<const float> x, std::span<float> out) {

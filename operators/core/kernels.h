@@ -47,6 +47,7 @@ void LayerNormRows(View<const float> x, std::span<const float> w, std::span<cons
 
 // Elementwise over equal lengths; `out` may be any input.
 void AddInto(std::span<const float> x, std::span<float> out);  // out += x
+void Silu(std::span<const float> x, std::span<float> out);
 void SiluTimes(std::span<const float> gate, std::span<const float> x,
                std::span<float> out);  // silu(gate) x
 void Tanh(std::span<const float> x, float in_scale, float out_scale,

@@ -22,6 +22,12 @@
     hidden        [frames, channels, D]
     quantiles     [5, channels, H, Q]         the peeks after the last five rows, in their units
 
+`speech_model.gguf` is a model file; `speech_model_golden.gguf` holds
+
+    samples              [count]       at 16 kHz
+    embedding, hidden    [frames, D]
+    log_probabilities.L  [frames - L, pieces]  with a lookahead of L frames
+
 Everything is computed in double precision from weights rounded to float32.
 """
 
@@ -31,7 +37,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import export, features, gguf, models
+from . import export, fbank, features, gguf, models, speech_export, speech_models
 from .operators import OPERATORS, RmsNorm, SwiGlu, linear
 
 TINY = {
@@ -57,6 +63,15 @@ TINY = {
     "sensor.outlier": 6.0,
     "forecast.horizon": 6,
     "forecast.quantiles": [0.1, 0.25, 0.5, 0.75, 0.9],
+}
+TINY_SPEECH = {
+    "width": 16,
+    "norm_epsilon": 1e-5,
+    "operators": ["short_conv", "liquid_scan"],
+    "swiglu.width": 24,
+    "short_conv.taps": 3,
+    "liquid_scan.width": 20,
+    "audio.channels": 6,
 }
 FRAMES = 37
 
@@ -150,6 +165,18 @@ def model_golden(model, rows):
     return {"rows": f32(rows)} | {name: f32(stack(parts)) for name, parts in found.items()}
 
 
+def speech_golden(model, samples):
+    """A stream of samples through a recogniser: what each part gives, whole frames only."""
+    frames = fbank.Fbank().double()(samples)[:, None]
+    embedding, _ = model.audio(frames, model.audio.initial_state(1))
+    hidden, _, _ = model.hidden(frames, model.initial_state(1))
+    tensors = {"samples": f32(samples), "embedding": f32(embedding[:, 0]), "hidden": f32(hidden[:, 0])}
+    for lookahead in (0, 2):
+        logits = model.head(hidden, lookahead)[:, 0]
+        tensors[f"log_probabilities.{lookahead}"] = f32(logits.log_softmax(-1))
+    return tensors
+
+
 def main():
     parser = argparse.ArgumentParser(description="golden files for the C++ tests")
     parser.add_argument("output", type=Path)
@@ -176,6 +203,16 @@ def main():
     file = export.model_file(model, "Tiny sensor model", "For tests", "F32")
     gguf.write(options.output / "sensor_model.gguf", *file)
     write("sensor_model_golden", model_golden(model, make_rows(np.random.default_rng(7), 163, 3)))
+
+    pieces = ["", " a", " b", "c", "d", "e"]
+    model = shaken(speech_models.SpeechModel(TINY_SPEECH | {"transcribe.tokens": len(pieces)}))
+    model.audio.mean.fill_(-10)
+    model.audio.deviation.fill_(3)
+    keys = speech_export.metadata(model, pieces, "Tiny recogniser", "For tests")
+    gguf.write(options.output / "speech_model.gguf", keys, speech_export.tensors(model, "F32"))
+    noise = np.random.default_rng(8).standard_normal(20 * 640)
+    samples = torch.from_numpy((0.1 * noise * np.sin(np.arange(len(noise)) / 900)).astype(np.float32))
+    write("speech_model_golden", speech_golden(model, samples.double()))
 
 
 if __name__ == "__main__":

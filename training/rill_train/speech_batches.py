@@ -16,6 +16,7 @@ from . import fbank, speech
 
 SPEEDS = ((9, 10), (10, 11), (1, 1), (1, 1), (11, 10), (10, 9))
 SILENCE_SECONDS = 0.6  # at most so much before and after a clip
+CHAIN_SECONDS = (8, 18)
 STRIDE = 4 * fbank.HOP  # samples of a frame of the backbone
 # Batches are padded to so many frames: every other shape costs oneDNN a compilation, a third of the
 # time of a step.
@@ -97,14 +98,38 @@ class Batches(IterableDataset):
         x = self.augment(rng, speech.clip(utterance, self.cache))
         return x, self.tokens.encode(utterance.text)
 
-    def batch(self, rng):
+    def chain(self, rng, samples):
+        """Clips of anybody one after another, and their pieces: what a stream hears."""
+        xs, targets, left, misses = [np.zeros(0, np.float32)], [], samples, 0
+        while misses < 4:
+            at = np.searchsorted(self.until, rng.uniform(0, self.until[-1]))
+            utterance = self.utterances[self.order[at]]
+            if utterance.seconds * speech.RATE > left:
+                misses += 1
+                continue
+            x, target = self.clip(rng, utterance)
+            if len(x) > left:
+                misses += 1
+                continue
+            xs.append(x)
+            targets += target
+            left -= len(x)
+        return np.concatenate(xs), targets
+
+    def parts(self, rng):
+        """Clips of like length, or chains of clips, as many as a batch holds."""
+        if rng.random() < 0.7:
+            frames = rounded(rng.uniform(*CHAIN_SECONDS) * speech.RATE / STRIDE)
+            return [self.chain(rng, frames * STRIDE) for _ in range(self.frames // frames)]
         start = np.searchsorted(self.until, rng.uniform(0, self.until[-1]))
         longest = self.utterances[self.order[start]].seconds + 2 * SILENCE_SECONDS
         count = max(1, self.frames // rounded(longest * speech.RATE / STRIDE))
         chosen = self.order[max(0, start - count + 1) : start + 1]
+        return [self.clip(rng, self.utterances[i]) for i in chosen]
+
+    def batch(self, rng):
         found = []
-        for i in chosen:
-            x, target = self.clip(rng, self.utterances[i])
+        for x, target in self.parts(rng):
             # CTC needs a frame for each piece and one between two equal ones.
             needed = len(target) + sum(a == b for a, b in zip(target, target[1:]))
             if needed < len(x) // STRIDE:

@@ -74,11 +74,10 @@ class SpeechTrainer(Trainer):
     def __init__(self, options, known):
         config = dict(speech_models.BASE, **{"transcribe.tokens": len(known.pieces)})
         super().__init__(speech_models.SpeechModel(config), options, pieces=known.pieces)
-        blocks = len(config["operators"])
-        self.taps = (blocks // 3, 2 * blocks // 3)
+        self.taps = (len(config["operators"]) // 2,)
 
     def loss(self, frames, lengths, targets, target_lengths):
-        """CTC's, a piece, of the last block and, as a lead, of two earlier ones (Lee and Watanabe
+        """CTC's, a piece, of the last block and, as a lead, of one in the middle (Lee and Watanabe
         2021, "Intermediate loss regularization for CTC-based speech recognition")."""
         lookahead = LOOKAHEADS[int(torch.randint(len(LOOKAHEADS), ()))]
         logits, early = self.model.forward_with_taps(frames, lookahead, self.taps)
