@@ -1,12 +1,27 @@
 #include "operators/core/target.h"
 
-#include <hwy/targets.h>
-
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
 
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "operators/core/target.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace rill::HWY_NAMESPACE {
+
+const char* NameOfTarget() { return hwy::TargetName(HWY_TARGET); }
+
+}  // namespace rill::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 namespace rill {
+
+HWY_EXPORT(NameOfTarget);
+
 namespace {
 
 struct Named {
@@ -29,6 +44,9 @@ Result<void> Force() {
     if ((have & named.targets) == 0)
       return Error{"RILL_TARGET is " + std::string(wanted) + ", which this CPU does not have"};
     hwy::DisableTargets(~named.targets);
+    // In Highway 1.0.3 SupportedTargets() dispatches to the best target, disabled or not, until its
+    // caller chooses again: chosen here, before there are threads, and nothing asks later.
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
     return {};
   }
   return Error{"RILL_TARGET is \"" + std::string(wanted) +
@@ -41,9 +59,7 @@ const Result<void> kForced = Force();
 
 Result<void> CheckTarget() { return kForced; }
 
-std::string TargetName() {
-  const int64_t chosen = hwy::SupportedTargets();
-  return hwy::TargetName(chosen & -chosen);  // the lowest bit is the best target
-}
+std::string TargetName() { return HWY_DYNAMIC_DISPATCH(NameOfTarget)(); }
 
 }  // namespace rill
+#endif

@@ -11,7 +11,7 @@ namespace rill {
 // when it names none of these or one that this CPU lacks; the best target is used then.
 Result<void> CheckTarget();
 
-// The target in use, by the name Highway gives it: "AVX2".
+// The target whose kernels run, by the name Highway gives it: "AVX2".
 std::string TargetName();
 
 }  // namespace rill
