@@ -2,9 +2,19 @@
 
 namespace rill {
 
+Result<Linear::Weight> Linear::LoadWeight(const Weights& weights, const std::string& name,
+                                          size_t outputs, size_t inputs) {
+  const auto blocks = weights.Q8Matrix(name, outputs, inputs);
+  if (!blocks) return blocks.error();
+  if (*blocks) return Weight(PackedQ8(**blocks, outputs, inputs));
+  const Result<std::vector<float>> values = weights.Matrix(name, outputs, inputs);
+  if (!values) return values.error();
+  return Weight(PackedMatrix({values->data(), outputs, inputs}));
+}
+
 Result<Linear> Linear::Load(const Weights& weights, const std::string& name, size_t outputs,
                             size_t inputs, Bias bias) {
-  const Result<std::vector<float>> weight = weights.Matrix(name + ".weight", outputs, inputs);
+  Result<Weight> weight = LoadWeight(weights, name + ".weight", outputs, inputs);
   if (!weight) return weight.error();
   std::vector<float> offsets;
   if (bias == Bias::kPresent) {
@@ -12,7 +22,7 @@ Result<Linear> Linear::Load(const Weights& weights, const std::string& name, siz
     if (!read) return read.error();
     offsets = std::move(*read);
   }
-  return Linear(PackedMatrix({weight->data(), outputs, inputs}), std::move(offsets));
+  return Linear(std::move(*weight), std::move(offsets));
 }
 
 }  // namespace rill

@@ -7,16 +7,18 @@
 //   b   [outputs]          float32, or none
 //   y   [time, outputs]    float32
 //
-// Every output adds its products in the order of the inputs, whatever the number of rows: a block
-// equals its steps bit for bit. The packed float32 copy serves models of a few million parameters;
-// the class is the place where block-quantised kernels over the mapped file come in.
+// Every output adds its products in one order, whatever the number of rows: a block equals its
+// steps bit for bit. Q8_0 stays 8-bit in memory (core/packed_q8.h), which is 1.125 bytes a weight;
+// the other types are packed as float32.
 #pragma once
 
 #include <span>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "operators/core/kernels.h"
+#include "operators/core/packed_q8.h"
 #include "operators/core/result.h"
 #include "operators/core/view.h"
 #include "operators/core/weights.h"
@@ -32,22 +34,31 @@ class Linear {
   static Result<Linear> Load(const Weights& weights, const std::string& name, size_t outputs,
                              size_t inputs, Bias bias = Bias::kNone);
 
-  size_t inputs() const { return weight_.inputs(); }
-  size_t outputs() const { return weight_.outputs(); }
+  size_t inputs() const {
+    return std::visit([](const auto& weight) { return weight.inputs(); }, weight_);
+  }
+  size_t outputs() const {
+    return std::visit([](const auto& weight) { return weight.outputs(); }, weight_);
+  }
 
   // Parallel form: a block of frames. `y` must not alias `x`.
-  void Run(View<const float> x, View<float> y) const { Multiply(weight_, x, bias_, y); }
+  void Run(View<const float> x, View<float> y) const {
+    std::visit([&](const auto& weight) { Multiply(weight, x, bias_, y); }, weight_);
+  }
 
   // Recurrent form: one frame.
   void Step(std::span<const float> x, std::span<float> y) const {
-    Multiply(weight_, {x.data(), 1, x.size()}, bias_, {y.data(), 1, y.size()});
+    Run({x.data(), 1, x.size()}, {y.data(), 1, y.size()});
   }
 
  private:
-  Linear(PackedMatrix weight, std::vector<float> bias)
+  using Weight = std::variant<PackedMatrix, PackedQ8>;
+  Linear(Weight weight, std::vector<float> bias)
       : weight_(std::move(weight)), bias_(std::move(bias)) {}
+  static Result<Weight> LoadWeight(const Weights& weights, const std::string& name, size_t outputs,
+                                   size_t inputs);
 
-  PackedMatrix weight_;
+  Weight weight_;
   std::vector<float> bias_;
 };
 

@@ -123,8 +123,7 @@ Result<std::vector<double>> Weights::Numbers(std::string_view key) const {
   return Complain("key " + std::string(key) + " is not an array of numbers");
 }
 
-Result<std::vector<float>> Weights::Values(std::string_view name,
-                                           std::span<const size_t> shape) const {
+Result<Tensor> Weights::Find(std::string_view name, std::span<const size_t> shape) const {
   const auto found = tensors_.find(name);
   const std::string label = "tensor " + std::string(name);
   std::vector<uint64_t> wanted(shape.rbegin(), shape.rend());
@@ -139,11 +138,22 @@ Result<std::vector<float>> Weights::Values(std::string_view name,
   if (const TensorTypeInfo info = *InfoOf(static_cast<uint32_t>(tensor.type)); !info.computable)
     return Complain(label + " has type " + std::string(info.name) +
                     "; this build computes with F32, F16, BF16 and Q8_0");
-  std::vector<float> values(tensor.elements());
-  ToFloat(tensor.type, tensor.bytes, values);
+  return tensor;
+}
+
+Error Weights::NotFinite(std::string_view name, size_t element) const {
+  return Complain("tensor " + std::string(name) + " holds a value that is not finite at element " +
+                  std::to_string(element));
+}
+
+Result<std::vector<float>> Weights::Values(std::string_view name,
+                                           std::span<const size_t> shape) const {
+  const Result<Tensor> tensor = Find(name, shape);
+  if (!tensor) return tensor.error();
+  std::vector<float> values(tensor->elements());
+  ToFloat(tensor->type, tensor->bytes, values);
   for (size_t i = 0; i < values.size(); ++i)
-    if (!std::isfinite(values[i]))
-      return Complain(label + " holds a value that is not finite at element " + std::to_string(i));
+    if (!std::isfinite(values[i])) return NotFinite(name, i);
   return values;
 }
 
@@ -154,6 +164,22 @@ Result<std::vector<float>> Weights::Vector(std::string_view name, size_t count) 
 Result<std::vector<float>> Weights::Matrix(std::string_view name, size_t rows,
                                            size_t columns) const {
   return Values(name, std::array{rows, columns});
+}
+
+Result<std::optional<std::span<const std::byte>>> Weights::Q8Matrix(std::string_view name,
+                                                                    size_t rows,
+                                                                    size_t columns) const {
+  const Result<Tensor> tensor = Find(name, std::array{rows, columns});
+  if (!tensor) return tensor.error();
+  if (tensor->type != TensorType::kQ8_0) return {std::nullopt};
+  const TensorTypeInfo info = *InfoOf(static_cast<uint32_t>(TensorType::kQ8_0));
+  for (size_t at = 0; at < tensor->bytes.size(); at += info.block_bytes) {
+    uint16_t scale = 0;
+    std::memcpy(&scale, tensor->bytes.data() + at, sizeof scale);
+    if (!std::isfinite(HalfToFloat(scale)))
+      return NotFinite(name, at / info.block_bytes * info.block_elements);
+  }
+  return {tensor->bytes};
 }
 
 }  // namespace rill

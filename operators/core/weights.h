@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -66,6 +67,11 @@ class Weights {
   Result<std::vector<float>> Vector(std::string_view name, size_t count) const;
   Result<std::vector<float>> Matrix(std::string_view name, size_t rows, size_t columns) const;
 
+  // The same matrix as it lies in the file, [rows, columns / 32] blocks of Q8_0 whose scales are
+  // finite; nothing when it is of another type.
+  Result<std::optional<std::span<const std::byte>>> Q8Matrix(std::string_view name, size_t rows,
+                                                             size_t columns) const;
+
   // Hash of keys, tensor table and a fixed sample of every tensor's bytes: the model's identity.
   uint64_t fingerprint() const { return fingerprint_; }
 
@@ -76,6 +82,8 @@ class Weights {
   Weights(std::span<const std::byte> bytes, std::string name)
       : bytes_(bytes), name_(std::move(name)) {}
   Result<void> Read();
+  Result<Tensor> Find(std::string_view name, std::span<const size_t> shape) const;
+  Error NotFinite(std::string_view name, size_t element) const;
   Result<std::vector<float>> Values(std::string_view name, std::span<const size_t> shape) const;
   uint64_t Fingerprint() const;
 

@@ -13,7 +13,9 @@ void FuzzGguf(std::span<const std::byte> bytes) {
   for (const auto& [name, tensor] : (*weights)->tensors()) {
     const size_t columns = static_cast<size_t>(tensor.extents[0]);
     static_cast<void>((*weights)->Vector(name, columns));
-    static_cast<void>((*weights)->Matrix(name, static_cast<size_t>(tensor.extents[1]), columns));
+    const size_t rows = static_cast<size_t>(tensor.extents[1]);
+    static_cast<void>((*weights)->Matrix(name, rows, columns));
+    static_cast<void>((*weights)->Q8Matrix(name, rows, columns));
   }
   for (const auto& [key, _] : (*weights)->keys()) {
     static_cast<void>((*weights)->Texts(key));

@@ -14,6 +14,10 @@ namespace {
 
 using Shape = CausalConv2d::Shape;
 
+struct ConvCase : Shape {
+  TensorType type = TensorType::kF32;  // of the matrix
+};
+
 // The formula of the header over a whole recording.
 std::vector<reference::Row> Reference(const reference::Tensors& tensors, const Shape& s,
                                       const std::vector<reference::Row>& x) {
@@ -42,9 +46,9 @@ std::vector<reference::Row> Reference(const reference::Tensors& tensors, const S
   return y;
 }
 
-class CausalConv2dContract : public ::testing::TestWithParam<Shape> {
+class CausalConv2dContract : public ::testing::TestWithParam<ConvCase> {
  protected:
-  CausalConv2dContract() : op_(Make()), scratch_(op_.ScratchFloats()) {}
+  CausalConv2dContract() : tensors_(GetParam().type), op_(Make()), scratch_(op_.ScratchFloats()) {}
 
   CausalConv2d Make() {
     const Shape& s = GetParam();
@@ -127,17 +131,18 @@ TEST_P(CausalConv2dContract, AgreesWithTheReference) {
     ASSERT_NEAR(got[i], want[i / op_.outputs()][i % op_.outputs()], kTolerance);
 }
 
-std::string NameOf(const ::testing::TestParamInfo<Shape>& info) {
-  const Shape& s = info.param;
+std::string NameOf(const ::testing::TestParamInfo<ConvCase>& info) {
+  const ConvCase& s = info.param;
   return "F" + std::to_string(s.bins) + "_I" + std::to_string(s.channels_in) + "_O" +
          std::to_string(s.channels_out) + "_K" + std::to_string(s.kernel) + "_S" +
-         std::to_string(s.stride);
+         std::to_string(s.stride) + (s.type == TensorType::kQ8_0 ? "_Q8_0" : "");
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, CausalConv2dContract,
-                         ::testing::Values(Shape{1, 1, 1, 1, 1}, Shape{8, 1, 7, 3, 2},
-                                           Shape{6, 5, 16, 3, 1}, Shape{9, 3, 4, 5, 3},
-                                           Shape{20, 7, 17, 3, 2}),
+                         ::testing::Values(ConvCase{{1, 1, 1, 1, 1}}, ConvCase{{8, 1, 7, 3, 2}},
+                                           ConvCase{{6, 5, 16, 3, 1}}, ConvCase{{9, 3, 4, 5, 3}},
+                                           ConvCase{{20, 7, 17, 3, 2}},
+                                           ConvCase{{10, 32, 17, 3, 2}, TensorType::kQ8_0}),
                          NameOf);
 
 TEST(CausalConv2d, RefusesShapesThatDoNotFit) {

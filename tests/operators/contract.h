@@ -23,17 +23,25 @@ namespace rill::testing {
 
 constexpr float kTolerance = 1e-5f;  // absolute, one operator against double precision
 
-// Tensors by name, their shapes, and the file that holds them.
+// Tensors by name, their shapes, and the file that holds them. Matrices whose rows are whole blocks
+// of `type` are written in it, all else in float32.
 class TensorSet {
  public:
+  explicit TensorSet(TensorType type = TensorType::kF32) : type_(type) {}
+
   // Values uniform in ±bound.
   void Add(const std::string& name, const std::vector<uint64_t>& shape, double bound,
            Random& random) {
     size_t count = 1;
     for (const uint64_t extent : shape) count *= extent;
     values_[name] = random.Floats(count, -bound, bound);
-    builder_.Tensor(name, shape, values_[name]);
+    const size_t block = InfoOf(static_cast<uint32_t>(type_))->block_elements;
+    const bool whole = shape.size() == 2 && shape[1] % block == 0;
+    builder_.Tensor(name, shape, values_[name], whole ? type_ : TensorType::kF32);
+    if (whole && type_ != TensorType::kF32)
+      values_[name] = *Load()->Matrix(name, shape[0], shape[1]);
   }
+  // As the file holds them, which may be rounded.
   const reference::Tensors& values() const { return values_; }
   std::shared_ptr<const Weights> Load() {
     bytes_ = builder_.Bytes();
@@ -41,6 +49,7 @@ class TensorSet {
   }
 
  private:
+  TensorType type_;
   GgufBuilder builder_;
   reference::Tensors values_;
   std::vector<std::byte> bytes_;
@@ -74,6 +83,7 @@ struct Case {
   std::function<std::vector<reference::Row>(const reference::Tensors&, const std::vector<float>& dt,
                                             const std::vector<reference::Row>& x)>
       expect;
+  TensorType type = TensorType::kF32;  // of the matrices
 
   friend void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 };

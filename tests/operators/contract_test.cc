@@ -104,6 +104,13 @@ Case AttentionCase(size_t channels, reference::AttentionShape shape) {
           }};
 }
 
+// The same with matrices that stay 8-bit in memory: all widths are whole blocks of 32.
+Case Q8(Case of) {
+  of.name += "_Q8_0";
+  of.type = TensorType::kQ8_0;
+  return of;
+}
+
 const Case kCases[] = {
     ShortConvCase(1, 2),
     ShortConvCase(7, 3),
@@ -120,11 +127,16 @@ const Case kCases[] = {
     AttentionCase(16, {4, 2, 6, 9, 0, 1e4, 1e-5}),
     AttentionCase(16, {4, 4, 8, 5, 3, 1e4, 1e-5}),
     AttentionCase(33, {3, 1, 16, 16, 4, 1e6, 1e-5}),
+    Q8(ShortConvCase(32, 3)),
+    Q8(LiquidScanCase(64, 96)),
+    Q8(CfcCase(32, 64, 32)),
+    Q8(AttentionCase(64, {4, 2, 16, 9, 3, 1e4, 1e-5})),
 };
 
 class Contract : public ::testing::TestWithParam<Case> {
  protected:
-  Contract() : op_(GetParam().make(tensors_)), scratch_(op_.scratch_floats) {}
+  Contract()
+      : tensors_(GetParam().type), op_(GetParam().make(tensors_)), scratch_(op_.scratch_floats) {}
 
   std::vector<float> Steps(const Block& block, Lane lane, size_t first, size_t count) {
     std::vector<float> y(count * block.channels);

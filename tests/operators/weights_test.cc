@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <fstream>
 #include <limits>
 
@@ -77,6 +78,25 @@ TEST(Weights, ConvertsEveryComputableType) {
     const auto read = (*Weights::Parse(bytes, "m.gguf"))->Matrix("t", 2, 32);
     ASSERT_TRUE(read) << read.error().message;
     for (size_t i = 0; i < values.size(); ++i) EXPECT_NEAR((*read)[i], values[i], tolerance);
+  }
+}
+
+TEST(Weights, GivesBlocksOfQ8AsTheyLieInTheFile) {
+  auto bytes = Example();
+  const auto weights = *Weights::Parse(bytes, "m.gguf");
+  const auto blocks = weights->Q8Matrix("matrix", 3, 64);
+  ASSERT_TRUE(blocks && *blocks) << blocks.error().message;
+  EXPECT_EQ((*blocks)->size(), 6 * 34u);
+  EXPECT_FALSE(*weights->Q8Matrix("vector", 1, 5)) << "it is of another type";
+  EXPECT_EQ(weights->Q8Matrix("matrix", 64, 3).error().message,
+            "m.gguf: tensor matrix has shape [3, 64], [64, 3] is wanted");
+  const size_t begin = static_cast<size_t>((*blocks)->data() - bytes.data());
+  for (const uint16_t scale : {0x7c00, 0xfc00, 0x7e00}) {  // ±infinity, not a number
+    std::memcpy(bytes.data() + begin + 5 * 34, &scale, sizeof scale);
+    const std::string want =
+        "m.gguf: tensor matrix holds a value that is not finite at element 160";
+    EXPECT_EQ(weights->Q8Matrix("matrix", 3, 64).error().message, want);
+    EXPECT_EQ(weights->Matrix("matrix", 3, 64).error().message, want);
   }
 }
 
