@@ -28,6 +28,8 @@
     embedding, hidden    [frames, D]
     log_probabilities.L  [frames - L, pieces]  with a lookahead of L frames
 
+`ngram.arpa` and `ngram.lm` are one pruned trigram of `ngram_sentences()`, as text and binary.
+
 Everything is computed in double precision from weights rounded to float32.
 """
 
@@ -37,7 +39,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import export, fbank, features, gguf, models, speech_export, speech_models
+from . import export, fbank, features, gguf, models, ngram, speech_export, speech_models
 from .operators import OPERATORS, RmsNorm, SwiGlu, linear
 
 TINY = {
@@ -177,6 +179,20 @@ def speech_golden(model, samples):
     return tensors
 
 
+def ngram_sentences():
+    words = "a an ant and the then them they're cat cats sat".split()
+    random = np.random.default_rng(5)
+    return [" ".join(words[int(len(words) * u * v)] for u, v in random.random((5, 2)))
+            for _ in range(80)]
+
+
+def write_ngrams(folder):
+    words = ngram.vocabulary(ngram_sentences())
+    levels = ngram.pruned(*ngram.train(ngram_sentences(), words), 1e-4)
+    ngram.write_arpa(folder / "ngram.arpa", levels, words)
+    (folder / "ngram.lm").write_bytes(ngram.binary(levels, words))
+
+
 def main():
     parser = argparse.ArgumentParser(description="golden files for the C++ tests")
     parser.add_argument("output", type=Path)
@@ -203,6 +219,7 @@ def main():
     file = export.model_file(model, "Tiny sensor model", "For tests", "F32")
     gguf.write(options.output / "sensor_model.gguf", *file)
     write("sensor_model_golden", model_golden(model, make_rows(np.random.default_rng(7), 163, 3)))
+    write_ngrams(options.output)
 
     pieces = ["", " a", " b", "c", "d", "e"]
     model = shaken(speech_models.SpeechModel(TINY_SPEECH | {"transcribe.tokens": len(pieces)}))
