@@ -1,0 +1,308 @@
+// Beam search against the exact posterior of every text, with and without a language model and
+// hotwords; words that are final; its state.
+#include "modalities/ctc_beam.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/modalities/ctc_contract.h"
+
+namespace rill {
+namespace {
+
+using namespace rill::testing;
+
+constexpr std::string_view kTiny = R"(\data\
+ngram 1=6
+ngram 2=3
+\1-grams:
+-2	<unk>
+-99	<s>	-0.3
+-1	</s>
+-0.4	a	-0.2
+-0.7	ab	-0.1
+-1.5	b
+\2-grams:
+-0.2	<s> ab
+-0.6	ab a
+-0.9	a </s>
+\end\
+)";
+
+std::shared_ptr<const NgramLm> Tiny() {
+  return *NgramLm::Parse(std::as_bytes(std::span(kTiny)), "tiny");
+}
+
+// Nothing is pruned, nothing becomes final early.
+CtcBeamOptions Exact() {
+  CtcBeamOptions options;
+  options.beam = 64;
+  options.beam_margin = options.token_margin = 1e9f;
+  options.max_unstable_frames = 1000;
+  return options;
+}
+
+std::unique_ptr<CtcBeamDecoder> Make(std::shared_ptr<const CtcPieces> pieces,
+                                     std::shared_ptr<const NgramLm> lm,
+                                     const CtcBeamOptions& options) {
+  Result<std::unique_ptr<CtcBeamDecoder>> made = MakeBeamDecoder(pieces, lm, options);
+  EXPECT_TRUE(made) << (made ? "" : made.error().message);
+  return std::move(*made);
+}
+
+std::vector<std::string> Split(const std::string& text) {
+  std::vector<std::string> words(1);
+  for (const char c : text) {
+    if (c == ' ')
+      words.emplace_back();
+    else
+      words.back() += c;
+  }
+  if (words.back().empty()) words.pop_back();
+  return words;
+}
+
+// The formula of ctc_beam.h but for the posterior, of a whole sentence; a hotword is a whole word.
+double TextScore(const NgramLm* lm, const CtcBeamOptions& options, const std::string& text) {
+  const std::vector<std::string> words = Split(text);
+  double score = 0;
+  for (const std::string& word : words)
+    for (const Hotword& hotword : options.hotwords)
+      if (word == hotword.text) score += static_cast<double>(hotword.boost);
+  if (lm == nullptr || words.empty()) return score;
+  NgramLm::Context context = lm->Begin();
+  for (const std::string& word : words) {
+    const bool is_hot =
+        std::ranges::any_of(options.hotwords, [&](const Hotword& h) { return h.text == word; });
+    if (lm->Find(word) == lm->unknown() && !is_hot)
+      score -= static_cast<double>(options.unknown_penalty);
+    score += static_cast<double>(options.lm_weight * lm->Score(context, lm->Find(word), context) +
+                                 options.word_bonus);
+  }
+  return score + static_cast<double>(options.lm_weight * lm->ScoreEnd(context));
+}
+
+struct Setting {
+  const char* name;
+  std::vector<std::string> pieces;
+  bool has_lm;
+  std::vector<Hotword> hotwords;
+};
+
+class BeamAgainstAll : public ::testing::TestWithParam<Setting> {};
+
+TEST_P(BeamAgainstAll, FindsTheBestOfAllTexts) {
+  const Setting& setting = GetParam();
+  const auto pieces = Pieces(setting.pieces);
+  const auto lm = setting.has_lm ? Tiny() : nullptr;
+  CtcBeamOptions options = Exact();
+  options.hotwords = setting.hotwords;
+  // So that a few frames decide little and the texts' scores much.
+  options.unknown_penalty = 1.5f;
+  Random random(4);
+  int changed = 0;
+  for (int round = 0; round < 300; ++round) {
+    const CtcFrames frames = RandomFrames(random, 4, pieces->size(), 1 + round % 5);
+    std::map<std::string, double> totals;
+    for (const auto& [text, posterior] : Posteriors(*pieces, frames))
+      totals[text.substr(0, text.find_last_not_of(' ') + 1)] += posterior;
+    std::string best, likeliest;
+    double most = -1e9, most_likely = 0;
+    for (const auto& [text, posterior] : totals) {
+      const double score = std::log(posterior) + TextScore(lm.get(), options, text);
+      if (score > most) most = score, best = text;
+      if (posterior > most_likely) most_likely = posterior, likeliest = text;
+    }
+    changed += best != likeliest;
+    ASSERT_EQ(TextOf(Decode(*Make(pieces, lm, options), frames)), best) << "round " << round;
+  }
+  EXPECT_EQ(changed > 0, setting.has_lm || !setting.hotwords.empty());
+}
+
+// Few enough texts for the beam to hold all.
+TEST_P(BeamAgainstAll, PosteriorsAreExact) {
+  const Setting& setting = GetParam();
+  if (std::ranges::find(setting.pieces, " ") != setting.pieces.end())
+    GTEST_SKIP() << "a text and the same with a space behind it show alike";
+  const auto pieces = Pieces(setting.pieces);
+  Random random(7);
+  for (int round = 0; round < 50; ++round) {
+    const CtcFrames frames = RandomFrames(random, 3, pieces->size(), 2);
+    auto want = Posteriors(*pieces, frames);
+    const auto decoder = Make(pieces, setting.has_lm ? Tiny() : nullptr, Exact());
+    // The same word of all hypotheses becomes final, so a prefix may be gone.
+    std::string final;
+    for (size_t t = 0; t < frames.size(); ++t) {
+      decoder->Step(frames[t], static_cast<int64_t>(t));
+      for (const DecodedWord& word : decoder->TakeFinal()) final += word.text + " ";
+    }
+    const auto alternatives = decoder->Alternatives();
+    EXPECT_EQ(alternatives.size(), std::min<size_t>(want.size(), 64));
+    for (const CtcAlternative& one : alternatives)
+      ASSERT_NEAR(std::exp(one.log_probability), want.at(final + one.text), 1e-7)
+          << "\"" << one.text << "\"";
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Settings, BeamAgainstAll,
+    ::testing::Values(Setting{"letters", {"", "a", "b"}, false, {}},
+                      Setting{"words", {"", " a", "a", "b"}, false, {}},
+                      Setting{"spellings", {"", " a", "b", " ab"}, false, {}},
+                      Setting{"space", {"", " ", "a", "b"}, false, {}},
+                      Setting{"words_lm", {"", " a", "a", "b"}, true, {}},
+                      Setting{"spellings_lm", {"", " a", "b", " ab"}, true, {}},
+                      Setting{"space_lm", {"", " ", "a", "b"}, true, {}},
+                      Setting{"hotwords", {"", " a", "b", "a"}, false, {{"ab", 1.5f}, {"ba", 1}}},
+                      Setting{
+                          "hotwords_lm", {"", " a", "b", " b"}, true, {{"bb", 2}, {"ab", 0.5f}}}),
+    [](const auto& info) { return std::string(info.param.name); });
+
+const auto kPieces =
+    Pieces({"", " a", "a", "b", " ab", "n", "t", " the", "'", " c", "at", "s", " "});
+
+std::shared_ptr<const NgramLm> Golden() {
+  return *NgramLm::Open(RILL_SOURCE_DIR "/tests/goldens/ngram.lm");
+}
+
+CtcBeamOptions Usual() {
+  CtcBeamOptions options;
+  options.max_unstable_frames = 12;
+  options.hotwords = {{"ant cat", 3}, {"bat", 2}};
+  return options;
+}
+
+TEST(BeamDecoder, KeepsItsPromises) {
+  Random random(9);
+  for (const size_t beam : {1, 2, 16}) {
+    for (const bool has_lm : {false, true}) {
+      CtcBeamOptions options = Usual();
+      options.beam = beam;
+      const auto lm = has_lm ? Golden() : nullptr;
+      const MakeDecoder make = [&] { return Make(kPieces, lm, options); };
+      const CtcFrames frames = RandomFrames(random, 120, kPieces->size(), 7);
+      RestoresAtEveryFrame(make, frames);
+      ClonesAreIndependent(make, frames);
+      FinalWordsStay(make, frames);
+      RefusesDamage(make, frames);
+    }
+  }
+}
+
+TEST(BeamDecoder, StaysSmallForEver) {
+  const auto lm = Golden();
+  StaysSmall([&] { return Make(kPieces, lm, Usual()); }, kPieces->size(), 8'000);
+}
+
+TEST(BeamDecoder, RefusesStatesAndOptionsOfOthers) {
+  CtcBeamOptions other = Usual();
+  other.word_bonus = 2;
+  EXPECT_EQ(Make(kPieces, nullptr, Usual())
+                ->Restore(Make(kPieces, nullptr, other)->Save())
+                .error()
+                .message,
+            "state is of another decoder: other pieces, language model or options");
+  EXPECT_FALSE(Make(kPieces, Golden(), Usual())->Restore(Make(kPieces, nullptr, Usual())->Save()));
+  const auto error = [](const CtcBeamOptions& options) {
+    return MakeBeamDecoder(kPieces, nullptr, options).error().message;
+  };
+  EXPECT_EQ(error({.beam = 65}),
+            "beam search: beam is 65.000000, it must be from 1.000000 to 64.000000");
+  EXPECT_EQ(error({.hotwords = {{"New York", 1}}}),
+            "hotword \"New York\" is not words of a-z and apostrophes, one space apart");
+  EXPECT_EQ(error({.hotwords = {{"york", 0}}}),
+            "hotword \"york\" has a boost of 0.000000, it must be above 0 and at most 100");
+}
+
+// Frames that spell a text, a piece each and a blank between, in noise.
+CtcFrames Spelled(const std::vector<std::string>& spelling, double sharpness, uint64_t seed) {
+  Random random(seed);
+  CtcFrames frames = RandomFrames(random, 2 * spelling.size(), kPieces->size(), 1);
+  const auto raise = [&](std::vector<float>& frame, size_t piece) {
+    frame[piece] += static_cast<float>(sharpness);
+    double sum = 0;
+    for (const float value : frame) sum += std::exp(static_cast<double>(value));
+    for (float& value : frame) value -= static_cast<float>(std::log(sum));
+  };
+  for (size_t i = 0; i < spelling.size(); ++i) {
+    size_t piece = 0;
+    while (kPieces->Piece(piece) != spelling[i]) ++piece;
+    raise(frames[2 * i], piece);
+    raise(frames[2 * i + 1], 0);
+  }
+  return frames;
+}
+
+TEST(BeamDecoder, TimesAndConfidenceAreThoseOfTheSpeltWord) {
+  const auto decoder = Make(kPieces, nullptr, {});
+  const auto words = Decode(*decoder, Spelled({" the", " c", "at"}, 9, 1));
+  ASSERT_EQ(TextOf(words), "the cat");
+  EXPECT_EQ(words[0].first_frame, 0);
+  EXPECT_EQ(words[0].last_frame, 0);
+  EXPECT_EQ(words[1].first_frame, 2);
+  EXPECT_EQ(words[1].last_frame, 4);
+  EXPECT_GT(words[1].confidence, 0.95f);
+}
+
+TEST(BeamDecoder, AgreedWordsAreFinalBeforeTheEnd) {
+  const auto decoder = Make(kPieces, nullptr, {});
+  const CtcFrames frames = Spelled({" the", " c", "at", "s", " the", "n", " a", "n", "t"}, 14, 2);
+  std::string final;
+  for (size_t t = 0; t < frames.size(); ++t) {
+    decoder->Step(frames[t], static_cast<int64_t>(t));
+    for (const DecodedWord& word : decoder->TakeFinal()) final += word.text + " ";
+  }
+  EXPECT_EQ(final, "the cats then ");
+  EXPECT_EQ(TextOf(decoder->Partial()), "ant");
+  // Long silence ends the last word too.
+  std::vector<float> blank(kPieces->size(), -20);
+  blank[0] = 0;
+  for (int64_t t = 0; t < 80; ++t) decoder->Step(blank, 18 + t);
+  EXPECT_EQ(TextOf(decoder->TakeFinal()), "ant");
+  EXPECT_EQ(decoder->blank_frames(), 81);
+  EXPECT_TRUE(decoder->has_words());
+}
+
+TEST(BeamDecoder, HotwordsPullTowardsThem) {
+  // "sat" is heard, and "bat" by so many nats less.
+  const auto hears_bat = [](float nats, float boost) {
+    CtcFrames frames = Spelled({" the", " ", "s", "at", " the"}, 9, 5);
+    frames[4][3] = frames[4][11] - nats;
+    CtcBeamOptions options;
+    if (boost > 0) options.hotwords = {{"bat", boost}};
+    const std::string text = TextOf(Decode(*Make(kPieces, nullptr, options), frames));
+    EXPECT_TRUE(text == "the sat the" || text == "the bat the") << text;
+    return text == "the bat the";
+  };
+  for (const float boost : {0.0f, 1.0f, 2.5f, 5.0f})
+    for (const float nats : {0.5f, 1.5f, 3.0f, 4.5f, 5.5f})
+      EXPECT_EQ(hears_bat(nats, boost), nats < boost) << nats << " nats, boost " << boost;
+}
+
+TEST(Hotwords, CreditsAreTakenBackWhenAMatchFails) {
+  const std::vector<Hotword> phrases = {{"new york", 8}, {"york", 4}, {"new", 3}, {"newer", 6}};
+  const Hotwords hotwords = *Hotwords::Make(phrases);
+  // The whole credit of a text, a space before each word and behind the last.
+  const auto credit = [&](const std::string& text) {
+    uint32_t node = 0;
+    float sum = 0;
+    for (const char letter : " " + text + " ") {
+      const Hotwords::Move move = hotwords.Step(node, letter);
+      node = move.node;
+      sum += move.credit;
+    }
+    return sum + hotwords.Settle(node);
+  };
+  EXPECT_NEAR(credit("a newt in yorkshire"), 0, 1e-5);
+  EXPECT_NEAR(credit("a new yorkshire"), 3, 1e-5);
+  EXPECT_NEAR(credit("york"), 4, 1e-5);
+  EXPECT_NEAR(credit("york york"), 8, 1e-5);
+  EXPECT_NEAR(credit("newer"), 6, 1e-5);
+  EXPECT_NEAR(credit("new york"), 8 + 4, 1e-5);  // york is inside it
+  EXPECT_NEAR(credit("the new house"), 3, 1e-5);
+  EXPECT_NEAR(credit("new new york new"), 3 + 8 + 4 + 3, 1e-5);
+}
+
+}  // namespace
+}  // namespace rill
