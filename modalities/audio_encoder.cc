@@ -14,8 +14,8 @@ Result<AudioEncoder> AudioEncoder::Load(const Weights& weights, size_t width) {
   const size_t channels = static_cast<size_t>(*count), bins = mel->config().bins;
   StateLayout layout;
   const Framer framer(mel->config().window, mel->config().hop, "audio", layout);
-  Result<CausalConv2d> conv1 = CausalConv2d::Load(
-      weights, "audio.conv1", {.bins = bins, .channels_out = channels}, layout);
+  Result<CausalConv2d> conv1 =
+      CausalConv2d::Load(weights, "audio.conv1", {.bins = bins, .channels_out = channels}, layout);
   if (!conv1) return conv1.error();
   Result<CausalConv2d> conv2 = CausalConv2d::Load(
       weights, "audio.conv2",

@@ -4,7 +4,6 @@
 #include <cassert>
 #include <cmath>
 
-
 namespace rill {
 
 Result<TranscribeHead> TranscribeHead::Load(const Weights& weights, size_t width) {

@@ -29,32 +29,53 @@ Result<std::shared_ptr<const Model>> Model::Load(const std::shared_ptr<const Wei
   const Result<std::string> name = weights->Text("general.name");
   Result<Backbone> backbone = Backbone::Load(*weights, {cache});
   if (!backbone) return backbone.error();
-  const size_t width = backbone->width();
   std::shared_ptr<Model> model(
       new Model(weights, name ? *name : "unnamed", std::move(*backbone), cache));
 
   const Result<std::vector<std::string>> encoders = weights->Texts("rill.encoders");
   if (!encoders) return encoders.error();
-  for (const std::string& encoder : *encoders) {
-    if (encoder != "sensor")
-      return weights->Complain("rill.encoders names \"" + Printable(encoder) +
-                               "\"; known is sensor");
-    Result<SensorEncoder> loaded = SensorEncoder::Load(*weights, width);
-    if (!loaded) return loaded.error();
-    model->sensor_.emplace(std::move(*loaded));
-  }
+  for (const std::string& encoder : *encoders)
+    if (const Result<void> loaded = model->LoadEncoder(encoder); !loaded) return loaded.error();
   const Result<std::vector<std::string>> heads = weights->Texts("rill.heads");
   if (!heads) return heads.error();
-  for (const std::string& head : *heads) {
-    if (head != "forecast")
-      return weights->Complain("rill.heads names \"" + Printable(head) + "\"; known is forecast");
-    if (!model->sensor_) return weights->Complain("head forecast needs the encoder sensor");
-    Result<ForecastHead> loaded =
-        ForecastHead::Load(*weights, width, model->sensor_->config().patch);
-    if (!loaded) return loaded.error();
-    model->forecast_.emplace(std::move(*loaded));
-  }
+  for (const std::string& head : *heads)
+    if (const Result<void> loaded = model->LoadHead(head); !loaded) return loaded.error();
   return std::shared_ptr<const Model>(model);
+}
+
+Result<void> Model::LoadEncoder(const std::string& name) {
+  if (name == "sensor") {
+    Result<SensorEncoder> loaded = SensorEncoder::Load(*weights_, backbone_.width());
+    if (!loaded) return loaded.error();
+    sensor_.emplace(std::move(*loaded));
+  } else if (name == "audio") {
+    Result<AudioEncoder> loaded = AudioEncoder::Load(*weights_, backbone_.width());
+    if (!loaded) return loaded.error();
+    audio_.emplace(std::move(*loaded));
+  } else {
+    return weights_->Complain("rill.encoders names \"" + Printable(name) +
+                              "\"; known are sensor and audio");
+  }
+  return {};
+}
+
+Result<void> Model::LoadHead(const std::string& name) {
+  if (name == "forecast") {
+    if (!sensor_) return weights_->Complain("head forecast needs the encoder sensor");
+    Result<ForecastHead> loaded =
+        ForecastHead::Load(*weights_, backbone_.width(), sensor_->config().patch);
+    if (!loaded) return loaded.error();
+    forecast_.emplace(std::move(*loaded));
+  } else if (name == "transcribe") {
+    if (!audio_) return weights_->Complain("head transcribe needs the encoder audio");
+    Result<TranscribeHead> loaded = TranscribeHead::Load(*weights_, backbone_.width());
+    if (!loaded) return loaded.error();
+    transcribe_.emplace(std::move(*loaded));
+  } else {
+    return weights_->Complain("rill.heads names \"" + Printable(name) +
+                              "\"; known are forecast and transcribe");
+  }
+  return {};
 }
 
 Result<std::shared_ptr<const Model>> Model::Shared(const std::string& path, CachePrecision cache) {

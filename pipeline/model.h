@@ -6,8 +6,10 @@
 #include <optional>
 #include <string>
 
+#include "modalities/audio_encoder.h"
 #include "modalities/forecast_head.h"
 #include "modalities/sensor_encoder.h"
+#include "modalities/transcribe_head.h"
 #include "operators/block.h"
 #include "operators/core/weights.h"
 
@@ -39,7 +41,9 @@ class Model {
   CachePrecision cache() const { return cache_; }
   // Null when the model has no such part.
   const SensorEncoder* sensor() const { return sensor_ ? &*sensor_ : nullptr; }
+  const AudioEncoder* audio() const { return audio_ ? &*audio_ : nullptr; }
   const ForecastHead* forecast() const { return forecast_ ? &*forecast_ : nullptr; }
+  const TranscribeHead* transcribe() const { return transcribe_ ? &*transcribe_ : nullptr; }
 
  private:
   Model(std::shared_ptr<const Weights> weights, std::string name, Backbone backbone,
@@ -49,12 +53,17 @@ class Model {
         backbone_(std::move(backbone)),
         cache_(cache) {}
 
+  Result<void> LoadEncoder(const std::string& name);
+  Result<void> LoadHead(const std::string& name);
+
   std::shared_ptr<const Weights> weights_;
   std::string name_;
   Backbone backbone_;
   CachePrecision cache_;
   std::optional<SensorEncoder> sensor_;
+  std::optional<AudioEncoder> audio_;
   std::optional<ForecastHead> forecast_;
+  std::optional<TranscribeHead> transcribe_;
 };
 
 // Where a model is, by path or by the name of a shipped one: the path itself if it exists, else

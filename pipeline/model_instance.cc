@@ -20,7 +20,8 @@ Result<std::shared_ptr<const Model>> OpenModel(const std::string& path_or_name,
   if (named && named->cache() != cache)
     return Error{"model-instance-id \"" + instance + "\" stands for " + named->weights().name() +
                  " with another precision of keys and values"};
-  if (named && path_or_name == kDefaultModel) return named;
+  const bool unsaid = path_or_name == kDefaultModel || path_or_name == kDefaultSpeechModel;
+  if (named && unsaid) return named;
   const Result<std::string> path = FindModel(path_or_name);
   if (!path) return path.error();
   Result<std::shared_ptr<const Model>> model = Model::Shared(*path, cache);

@@ -11,9 +11,10 @@ namespace rill {
 
 // What is loaded when nobody says.
 inline constexpr char kDefaultModel[] = "sensor-forecast";
+inline constexpr char kDefaultSpeechModel[] = "speech-en";  // by what needs sound
 
 // The model of a path or shipped name (FindModel), shared by all its users. A non-empty `instance`
-// stands for it from then on, for as long as somebody uses it: with the default path it gives the
+// stands for it from then on, for as long as somebody uses it: with a default path it gives the
 // model it stands for, and with another model or precision it is an error.
 Result<std::shared_ptr<const Model>> OpenModel(const std::string& path_or_name,
                                                const std::string& instance,

@@ -1,12 +1,13 @@
 #include "pipeline/stream_snapshot.h"
 
+#include "pipeline/audio_stage.h"
 #include "pipeline/forecast.h"
 #include "pipeline/stages.h"
 
 namespace rill {
 
-Result<ResumePoint> CheckSnapshot(std::shared_ptr<const Model> model,
-                                  std::span<const std::byte> bytes) {
+Result<ResumePoint> CheckSensorSnapshot(std::shared_ptr<const Model> model,
+                                        std::span<const std::byte> bytes) {
   const Result<Snapshot> snapshot = Snapshot::Parse(bytes);
   if (!snapshot) return snapshot.error();
   if (snapshot->model != model->fingerprint()) return Error{"snapshot was made with another model"};
@@ -23,6 +24,18 @@ Result<ResumePoint> CheckSnapshot(std::shared_ptr<const Model> model,
   if (!forecast) return forecast.error();
   if (const Result<void> ok = forecast->Restore(*snapshot); !ok) return ok.error();
   return ResumePoint{channels, snapshot->position, sensor->last_ns()};
+}
+
+Result<ResumePoint> CheckSpeechSnapshot(std::shared_ptr<const Model> model,
+                                        std::span<const std::byte> bytes) {
+  const Result<Snapshot> snapshot = Snapshot::Parse(bytes);
+  if (!snapshot) return snapshot.error();
+  Result<AudioStage> audio = AudioStage::Open(model);
+  if (!audio) return audio.error();
+  if (const Result<void> ok = audio->Restore(*snapshot); !ok) return ok.error();
+  if (const Result<void> ok = BackboneStage(model, 1).Restore(*snapshot); !ok) return ok.error();
+  if (snapshot->Find("transcribe") == nullptr) return Error{"snapshot has no state for transcribe"};
+  return ResumePoint{1, snapshot->position};
 }
 
 }  // namespace rill

@@ -114,11 +114,11 @@ TEST(SampleClock, CountsExactlyWhateverTheStamps) {
 
 TEST(StreamSnapshot, RefusesWhatDoesNotRestore) {
   Snapshot snapshot{Tiny()->fingerprint(), 0, {}};
-  Result<ResumePoint> point = CheckSnapshot(Tiny(), snapshot.Serialize());
+  Result<ResumePoint> point = CheckSensorSnapshot(Tiny(), snapshot.Serialize());
   ASSERT_FALSE(point);
   EXPECT_EQ(point.error().message, "snapshot has no state for backbone");
   snapshot.model ^= 1;
-  point = CheckSnapshot(Tiny(), snapshot.Serialize());
+  point = CheckSensorSnapshot(Tiny(), snapshot.Serialize());
   ASSERT_FALSE(point);
   EXPECT_EQ(point.error().message, "snapshot was made with another model");
 }

@@ -1,0 +1,176 @@
+#include "pipeline/transcribe_stage.h"
+
+#include <cassert>
+#include <cmath>
+#include <utility>
+
+namespace rill {
+namespace {
+
+// A decoder's state means the same only under the same options.
+uint64_t Fingerprint(const TranscribeOptions& options) {
+  const double numbers[] = {options.beam ? 1.0 : 0.0, options.blank_penalty,
+                            static_cast<double>(options.search.beam)};
+  return Hash(std::as_bytes(std::span(numbers)));
+}
+
+}  // namespace
+
+Result<TranscribeStage> TranscribeStage::Open(std::shared_ptr<const Model> model,
+                                              const TranscribeOptions& options) {
+  const TranscribeHead* head = model->transcribe();
+  if (head == nullptr) return model->weights().Complain("the model has no transcribe head");
+  const size_t lookahead = options.lookahead.value_or(head->usual_lookahead());
+  if (lookahead > head->most_lookahead())
+    return Error{"a lookahead of " + std::to_string(lookahead) + " frames, the model has 0 to " +
+                 std::to_string(head->most_lookahead())};
+  const EndpointRules& rules = options.endpoint;
+  if (!(rules.pause_s > 0 && rules.long_s > 0 && rules.long_pause_s > 0))
+    return Error{"endpoint rules of " + std::to_string(rules.pause_s) + ", " +
+                 std::to_string(rules.long_s) + " and " + std::to_string(rules.long_pause_s) +
+                 " s, all must be positive"};
+  Result<std::shared_ptr<const CtcPieces>> pieces = CtcPieces::Make(head->pieces());
+  if (!pieces) return model->weights().Complain(pieces.error().message);
+  std::unique_ptr<CtcDecoder> decoder;
+  if (options.beam) {
+    CtcBeamOptions search = options.search;
+    search.blank_penalty = static_cast<float>(options.blank_penalty);
+    auto made = MakeBeamDecoder(*pieces, options.language_model, search);
+    if (!made) return made.error();
+    decoder = std::move(*made);
+  } else {
+    decoder = MakeGreedyDecoder(*pieces, static_cast<float>(options.blank_penalty));
+  }
+  return TranscribeStage(std::move(model), lookahead, options, std::move(decoder));
+}
+
+TranscribeStage::TranscribeStage(std::shared_ptr<const Model> model, size_t lookahead,
+                                 const TranscribeOptions& options,
+                                 std::unique_ptr<CtcDecoder> decoder)
+    : model_(std::move(model)),
+      lookahead_(lookahead),
+      endpoint_(options.endpoint),
+      decoder_options_(Fingerprint(options)),
+      layout_(head().layout()),
+      counters_(layout_.Add("transcribe.counters", kCounters, ElementType::kInt64)),
+      state_(layout_),
+      scratch_(head().ScratchFloats()),
+      decoder_(std::move(decoder)),
+      log_probabilities_(head().pieces().size()) {
+  Reset();
+}
+
+TranscribeStage::TranscribeStage(const TranscribeStage& other)
+    : model_(other.model_),
+      lookahead_(other.lookahead_),
+      endpoint_(other.endpoint_),
+      decoder_options_(other.decoder_options_),
+      layout_(other.layout_),
+      counters_(other.counters_),
+      state_(other.state_),
+      scratch_(other.scratch_),
+      decoder_(other.decoder_->Clone()),
+      log_probabilities_(other.log_probabilities_),
+      events_(other.events_) {}
+
+TranscribeStage& TranscribeStage::operator=(const TranscribeStage& other) {
+  if (this != &other) *this = TranscribeStage(other);
+  return *this;
+}
+
+void TranscribeStage::Reset() {
+  state_.Reset();
+  state_.lane(0).Integers(counters_)[kLookahead] = static_cast<int64_t>(lookahead_);
+  decoder_->Reset();
+  events_.clear();
+}
+
+int64_t TranscribeStage::Frames(double seconds) const {
+  const AudioEncoder& audio = *model_->audio();
+  return std::llround(seconds * static_cast<double>(audio.rate()) /
+                      static_cast<double>(audio.hop()));
+}
+
+bool TranscribeStage::IsOver() {
+  if (!decoder_->has_words()) return false;
+  const int64_t length = ++state_.lane(0).Integers(counters_)[kUtteranceFrames];
+  const bool is_long = length >= Frames(endpoint_.long_s);
+  const double pause_s =
+      is_long ? std::min(endpoint_.pause_s, endpoint_.long_pause_s) : endpoint_.pause_s;
+  return decoder_->blank_frames() >= std::max<int64_t>(1, Frames(pause_s));
+}
+
+void TranscribeStage::Run(const FrameBlock& hidden) {
+  assert(hidden.scales.size() == 1);
+  if (!head().Step(hidden.values, lookahead_, state_.lane(0), scratch_, log_probabilities_)) return;
+  decoder_->Step(log_probabilities_, frames() - static_cast<int64_t>(lookahead_) - 1);
+  TakeWords();
+  if (IsOver()) EndUtterance();
+}
+
+void TranscribeStage::EndUtterance() {
+  const bool had_words = decoder_->has_words();
+  decoder_->Finish();
+  TakeWords();
+  if (had_words) events_.push_back({});
+  state_.lane(0).Integers(counters_)[kUtteranceFrames] = 0;
+}
+
+TimedWord TranscribeStage::Timed(const DecodedWord& word) const {
+  const int64_t hop = static_cast<int64_t>(model_->audio()->hop());
+  return {word.text, word.first_frame * hop, (word.last_frame + 1) * hop, word.confidence};
+}
+
+void TranscribeStage::TakeWords() {
+  for (const DecodedWord& word : decoder_->TakeFinal()) events_.push_back({Timed(word)});
+}
+
+std::vector<TranscriptEvent> TranscribeStage::Take() { return std::exchange(events_, {}); }
+
+std::vector<TimedWord> TranscribeStage::Partial() const {
+  std::vector<TimedWord> words;
+  for (const DecodedWord& word : decoder_->Partial()) words.push_back(Timed(word));
+  return words;
+}
+
+// The state, and behind it the decoder's.
+Snapshot::Part TranscribeStage::Save() const {
+  Snapshot::Part part = {"transcribe",
+                         layout_.fingerprint() ^ decoder_options_,
+                         {state_.bytes().begin(), state_.bytes().end()}};
+  const std::vector<std::byte> decoder = decoder_->Save();
+  part.bytes.insert(part.bytes.end(), decoder.begin(), decoder.end());
+  return part;
+}
+
+Result<void> TranscribeStage::Restore(const Snapshot& snapshot) {
+  const auto check = [this](const State& state) -> Result<void> {
+    const std::span<const int64_t> counters = state.lane(0).Integers(counters_);
+    if (counters[kLookahead] != static_cast<int64_t>(lookahead_))
+      return Error{"it was made with a lookahead of " + std::to_string(counters[kLookahead]) +
+                   " frames, the stream has " + std::to_string(lookahead_)};
+    if (counters[kUtteranceFrames] < 0 || counters[kUtteranceFrames] > head().frames(state.lane(0)))
+      return Error{"an utterance of " + std::to_string(counters[kUtteranceFrames]) + " frames"};
+    return head().Check(state.lane(0));
+  };
+  const Snapshot::Part* part = snapshot.Find("transcribe");
+  if (part == nullptr) return Error{"snapshot has no state for transcribe"};
+  const size_t size = std::min(part->bytes.size(), state_.bytes().size());
+  const std::span<const std::byte> bytes = part->bytes;
+  const Snapshot::Part own = {"transcribe",
+                              part->layout,
+                              {bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size)}};
+  State restored = state_;
+  if (Result<void> ok = RestorePart({snapshot.model, snapshot.position, {own}}, "transcribe",
+                                    model_->fingerprint(), layout_.fingerprint() ^ decoder_options_,
+                                    check, restored);
+      !ok)
+    return ok;
+  if (const Result<void> ok = decoder_->Restore(bytes.subspan(size)); !ok)
+    return Error{"snapshot: " + ok.error().message};
+  state_ = std::move(restored);
+  events_.clear();
+  return {};
+}
+
+}  // namespace rill
