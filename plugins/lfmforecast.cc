@@ -186,8 +186,9 @@ GstEvent* Event(GstElement* element, GstEvent* event) {
     Of(element).punctuality.Flush(element);
   }
   if (rill::IsEvent(event, rill::kSnapshotEvent))
-    rill::PostSnapshot(element, fields,
-                       stream.head ? std::optional(stream.head->Save()) : std::nullopt);
+    rill::PostSnapshot(
+        element, fields,
+        stream.head ? std::vector{stream.head->Save()} : std::vector<rill::Snapshot::Part>());
   if (rill::IsEvent(event, rill::kMarkerEvent)) rill::PostMarker(element, fields);
   return event;
 }

@@ -17,15 +17,12 @@
  *     lfmforecaster every=60 state-location=stream.state state-interval=600 ! fdsink sync=false
  * ]|
  */
-#include <filesystem>
-
-#include "pipeline/clock.h"
-#include "pipeline/stream_snapshot.h"
 #include "plugins/element.h"
 #include "plugins/forecast_output.h"
 #include "plugins/row_input.h"
 #include "plugins/stage_element.h"
 #include "plugins/stage_properties.h"
+#include "plugins/state_keeper.h"
 
 GST_DEBUG_CATEGORY_STATIC(lfm_forecaster_debug);
 #define GST_CAT_DEFAULT lfm_forecaster_debug
@@ -36,9 +33,7 @@ struct Impl {
   GstElement* encoder = nullptr;
   GstElement* backbone = nullptr;
   GstElement* head = nullptr;
-  std::string state_location;  // GST_OBJECT_LOCK
-  guint state_interval = 0;    // GST_OBJECT_LOCK
-  guint taken = 0;             // streaming thread only: buffers since the last write
+  std::optional<rill::StateKeeper> keeper;
 };
 
 struct LfmForecaster {
@@ -64,117 +59,22 @@ enum : guint {
   kMessageInterval,
   kQos,
   kMaxObservedDelay,
-  kStateLocation,
-  kStateInterval,
+  kKeeper,  // the first of its
 };
 
-std::string StateLocation(gpointer object) {
-  GST_OBJECT_LOCK(object);
-  std::string location = Of(object).state_location;
-  GST_OBJECT_UNLOCK(object);
-  return location;
-}
-
-// An event of our own into the stream, behind the rows sent so far.
-void SendOwn(Impl& self, const char* name) {
-  GstPad* sink = gst_element_get_static_pad(self.encoder, "sink");
-  gst_pad_send_event(
-      sink, gst_event_new_custom(GST_EVENT_CUSTOM_DOWNSTREAM, gst_structure_new_empty(name)));
-  gst_object_unref(sink);
-}
-
-void TakeSnapshot(LfmForecaster* bin) { SendOwn(Of(bin), rill::kSnapshotEvent); }
-void ResetState(LfmForecaster* bin) { SendOwn(Of(bin), rill::kResetEvent); }
-
-// Asks for a snapshot before every `state-interval`-th buffer and before the end.
-GstPadProbeReturn Watch(GstPad*, GstPadProbeInfo* info, gpointer bin) {
-  Impl& self = Of(bin);
-  GST_OBJECT_LOCK(bin);
-  const bool wanted = !self.state_location.empty();
-  const guint interval = self.state_interval;
-  GST_OBJECT_UNLOCK(bin);
-  if (!wanted) return GST_PAD_PROBE_OK;
-  const bool buffer = (GST_PAD_PROBE_INFO_TYPE(info) & GST_PAD_PROBE_TYPE_BUFFER) != 0;
-  const bool end = !buffer && GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) == GST_EVENT_EOS;
-  if (end || (buffer && interval > 0 && self.taken >= interval)) {
-    self.taken = 0;
-    SendOwn(self, rill::kSnapshotEvent);
-  }
-  if (buffer) ++self.taken;
-  return GST_PAD_PROBE_OK;
-}
-
-// A snapshot that could not be restored, as of a stream that has failed, leaves the file alone.
-rill::Result<void> WriteState(Impl& self, const std::string& location, const GstStructure* fields) {
-  auto* blob = static_cast<GBytes*>(g_value_get_boxed(gst_structure_get_value(fields, "state")));
-  const std::vector<std::byte> bytes = rill::CopyBytes(blob);
-  const auto point = rill::CheckSnapshot(rill::StageOf(self.encoder).model, bytes);
-  if (!point) return rill::Error{location + " is not written: " + point.error().message};
-  return rill::WriteAtomically(location, bytes);
-}
+void TakeSnapshot(GstElement* bin) { Of(bin).keeper->Send(rill::kSnapshotEvent); }
+void ResetState(GstElement* bin) { Of(bin).keeper->Send(rill::kResetEvent); }
 
 void HandleMessage(GstBin* bin, GstMessage* message) {
-  const std::string location = StateLocation(bin);
-  if (!location.empty() && GST_MESSAGE_TYPE(message) == GST_MESSAGE_ELEMENT &&
-      gst_message_has_name(message, "lfm-snapshot")) {
-    const auto written = WriteState(Of(bin), location, gst_message_get_structure(message));
-    if (!written)
-      GST_ELEMENT_WARNING(bin, RESOURCE, WRITE, ("%s", written.error().message.c_str()), (nullptr));
-  }
+  if (Of(bin).keeper) Of(bin).keeper->Handle(message);  // linking in init posts messages, too
   GST_BIN_CLASS(lfm_forecaster_parent_class)->handle_message(bin, message);
 }
 
-using ModelResult = rill::Result<std::shared_ptr<const rill::Model>>;
-
-// The model that the elements will open.
-ModelResult OpenTheirModel(const Impl& self) {
-  gchar* path = nullptr;
-  gchar* instance = nullptr;
-  gint cache = 0;
-  g_object_get(self.encoder, "model-path", &path, "model-instance-id", &instance, "kv-precision",
-               &cache, nullptr);
-  ModelResult model =
-      rill::OpenModel(path == nullptr ? "" : path, instance == nullptr ? "" : instance,
-                      static_cast<rill::CachePrecision>(cache));
-  g_free(path);
-  g_free(instance);
-  return model;
-}
-
-// Hands the file's snapshot to the elements; a file that is not there yet is a stream that begins.
-// Gives the model, so that it is not loaded twice.
-ModelResult Restore(GstElement* element, Impl& self) {
-  constexpr size_t kMostBytes = size_t{1} << 30;
-  const std::string location = StateLocation(element);
-  std::error_code ignored;
-  if (location.empty() || !std::filesystem::exists(location, ignored))
-    return std::shared_ptr<const rill::Model>();
-  const auto bytes = rill::ReadFile(location, kMostBytes);
-  if (!bytes) return bytes.error();
-  ModelResult model = OpenTheirModel(self);
-  if (!model) return model;
-  const rill::Result<rill::ResumePoint> point = rill::CheckSnapshot(*model, *bytes);
-  if (!point) return rill::Error{location + ": " + point.error().message};
-
-  GBytes* blob = g_bytes_new(bytes->data(), bytes->size());
-  for (GstElement* stage : {self.encoder, self.backbone, self.head})
-    g_object_set(stage, "state", blob, nullptr);
-  g_bytes_unref(blob);
-  gst_element_post_message(
-      element,
-      gst_message_new_element(GST_OBJECT(element),
-                              gst_structure_new("lfm-restored", "position", G_TYPE_INT64,
-                                                gint64{point->position}, "time", G_TYPE_STRING,
-                                                rill::Iso8601(point->last_ns).c_str(), nullptr)));
-  return model;
-}
-
 GstStateChangeReturn ChangeState(GstElement* element, GstStateChange transition) {
-  Impl& self = Of(element);
-  ModelResult model = std::shared_ptr<const rill::Model>();  // until the elements have it
+  // The model, until the elements have it.
+  rill::StateKeeper::ModelResult model = std::shared_ptr<const rill::Model>();
   if (transition == GST_STATE_CHANGE_READY_TO_PAUSED) {
-    self.taken = 0;
-    model = Restore(element, self);
+    model = Of(element).keeper->Restore();
     if (!model) {
       rill::Fail(element, GST_RESOURCE_ERROR_READ, model.error());
       return GST_STATE_CHANGE_FAILURE;
@@ -191,28 +91,15 @@ std::vector<GstElement*> Owners(const Impl& self, guint id) {
 
 void SetProperty(GObject* object, guint id, const GValue* value, GParamSpec* spec) {
   Impl& self = Of(object);
-  if (id < kStateLocation) {
-    for (GstElement* owner : Owners(self, id))
-      g_object_set_property(G_OBJECT(owner), spec->name, value);
-    return;
-  }
-  GST_OBJECT_LOCK(object);
-  const gchar* location = id == kStateLocation ? g_value_get_string(value) : nullptr;
-  if (id == kStateLocation) self.state_location = location == nullptr ? "" : location;
-  if (id == kStateInterval) self.state_interval = g_value_get_uint(value);
-  GST_OBJECT_UNLOCK(object);
+  if (id >= kKeeper) return self.keeper->SetProperty(id - kKeeper, value);
+  for (GstElement* owner : Owners(self, id))
+    g_object_set_property(G_OBJECT(owner), spec->name, value);
 }
 
 void GetProperty(GObject* object, guint id, GValue* value, GParamSpec* spec) {
   Impl& self = Of(object);
-  if (id < kStateLocation) {
-    g_object_get_property(G_OBJECT(Owners(self, id)[0]), spec->name, value);
-    return;
-  }
-  GST_OBJECT_LOCK(object);
-  if (id == kStateLocation) g_value_set_string(value, self.state_location.c_str());
-  if (id == kStateInterval) g_value_set_uint(value, self.state_interval);
-  GST_OBJECT_UNLOCK(object);
+  if (id >= kKeeper) return self.keeper->GetProperty(id - kKeeper, value);
+  g_object_get_property(G_OBJECT(Owners(self, id)[0]), spec->name, value);
 }
 
 void lfm_forecaster_init(LfmForecaster* bin) {
@@ -229,26 +116,14 @@ void lfm_forecaster_init(LfmForecaster* bin) {
       G_CALLBACK(+[](GObject* of) { g_object_notify(of, "max-observed-delay"); }), bin);
   rill::AddGhostPad(GST_ELEMENT(bin), self.encoder, "sink");
   rill::AddGhostPad(GST_ELEMENT(bin), self.head, "src");
-  GstPad* sink = gst_element_get_static_pad(self.encoder, "sink");
-  gst_pad_add_probe(
-      sink,
-      static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM),
-      Watch, bin, nullptr);
-  gst_object_unref(sink);
+  self.keeper.emplace(GST_ELEMENT(bin), self.encoder,
+                      std::vector{self.encoder, self.backbone, self.head},
+                      rill::CheckSensorSnapshot);
 }
 
 void Finalize(GObject* object) {
   delete &Of(object);
   G_OBJECT_CLASS(lfm_forecaster_parent_class)->finalize(object);
-}
-
-void InstallSignals(GType type) {
-  g_signal_new_class_handler("snapshot", type,
-                             static_cast<GSignalFlags>(G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION),
-                             G_CALLBACK(TakeSnapshot), nullptr, nullptr, nullptr, G_TYPE_NONE, 0);
-  g_signal_new_class_handler("reset-state", type,
-                             static_cast<GSignalFlags>(G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION),
-                             G_CALLBACK(ResetState), nullptr, nullptr, nullptr, G_TYPE_NONE, 0);
 }
 
 void lfm_forecaster_class_init(LfmForecasterClass* bin_class) {
@@ -268,17 +143,8 @@ void lfm_forecaster_class_init(LfmForecasterClass* bin_class) {
   g_object_class_install_property(object, kMessageInterval, rill::MessageIntervalSpec());
   g_object_class_install_property(object, kQos, rill::QosSpec());
   g_object_class_install_property(object, kMaxObservedDelay, rill::MaxObservedDelaySpec());
-  g_object_class_install_property(
-      object, kStateLocation,
-      g_param_spec_string("state-location", "State location",
-                          "File that the stream's state is kept in and restored from", nullptr,
-                          rill::kInReady));
-  g_object_class_install_property(
-      object, kStateInterval,
-      g_param_spec_uint("state-interval", "State interval",
-                        "Buffers between two writes of the state; 0: only at the end", 0, G_MAXUINT,
-                        0, rill::kAlways));
-  InstallSignals(G_TYPE_FROM_CLASS(bin_class));
+  rill::StateKeeper::InstallProperties(object, kKeeper);
+  rill::StateKeeper::InstallSignals(G_TYPE_FROM_CLASS(bin_class), TakeSnapshot, ResetState);
   GST_BIN_CLASS(bin_class)->handle_message = HandleMessage;
   GstElementClass* base = GST_ELEMENT_CLASS(bin_class);
   base->change_state = ChangeState;

@@ -1,11 +1,12 @@
 #include "plugins/own_events.h"
 
+#include <algorithm>
 #include <string>
 
 namespace rill {
 namespace {
 
-constexpr const char* kParts[] = {"sensor", "backbone"};  // in stream order; the head adds its own
+constexpr const char* kEncoders[] = {"sensor", "audio"};
 
 Result<Snapshot> ReadParts(const GstStructure* fields) {
   Snapshot snapshot;
@@ -16,7 +17,13 @@ Result<Snapshot> ReadParts(const GstStructure* fields) {
     return Error{"a snapshot was asked for before the first row"};
   snapshot.model = model;
   snapshot.position = position;
-  for (const char* name : kParts) {
+  // In stream order; the head adds its own.
+  const auto encoder = std::ranges::find_if(kEncoders, [fields](const char* name) {
+    return gst_structure_has_field(fields, name) == TRUE;
+  });
+  if (encoder == std::end(kEncoders))
+    return Error{"a snapshot event came without the state of an encoder"};
+  for (const char* name : {*encoder, "backbone"}) {
     guint64 layout = 0;
     const GValue* bytes = gst_structure_get_value(fields, name);
     if (bytes == nullptr || !G_VALUE_HOLDS(bytes, G_TYPE_BYTES) ||
@@ -57,14 +64,14 @@ void SetOrigin(GstEvent* event, uint64_t model, int64_t position) {
 }
 
 void PostSnapshot(GstElement* head, const GstStructure* fields,
-                  const std::optional<Snapshot::Part>& own) {
+                  const std::vector<Snapshot::Part>& own) {
   Result<Snapshot> snapshot = ReadParts(fields);
-  if (snapshot && !own) snapshot = Error{"a snapshot was asked for before the first frame"};
+  if (snapshot && own.empty()) snapshot = Error{"a snapshot was asked for before the first frame"};
   if (!snapshot) {
     GST_ELEMENT_WARNING(head, STREAM, FAILED, ("%s", snapshot.error().message.c_str()), (nullptr));
     return;
   }
-  snapshot->parts.push_back(*own);
+  snapshot->parts.insert(snapshot->parts.end(), own.begin(), own.end());
   const std::vector<std::byte> bytes = snapshot->Serialize();
   GBytes* blob = g_bytes_new(bytes.data(), bytes.size());
   GstStructure* message =

@@ -29,9 +29,9 @@ GstEvent* AddPart(GstEvent* event, const Snapshot::Part& part);
 void SetOrigin(GstEvent* event, uint64_t model, int64_t position);
 
 // For a head, once it has taken in every frame before the event: posts the snapshot that the stages
-// before it filled in, with its own part, or a WARNING that says what is missing.
+// before it filled in, with its own parts, or a WARNING that says what is missing.
 void PostSnapshot(GstElement* head, const GstStructure* fields,
-                  const std::optional<Snapshot::Part>& own);
+                  const std::vector<Snapshot::Part>& own);
 void PostMarker(GstElement* head, const GstStructure* fields);
 
 std::vector<std::byte> CopyBytes(GBytes* bytes);

@@ -1,23 +1,29 @@
 // The GStreamer plugin `rill`: one line an element.
 #include <gst/gst.h>
 
+GST_ELEMENT_REGISTER_DECLARE(lfmaudioenc)
 GST_ELEMENT_REGISTER_DECLARE(lfmbackbone)
 GST_ELEMENT_REGISTER_DECLARE(lfmforecast)
 GST_ELEMENT_REGISTER_DECLARE(lfmforecaster)
 GST_ELEMENT_REGISTER_DECLARE(lfmsensorenc)
 GST_ELEMENT_REGISTER_DECLARE(lfmsensorparse)
 GST_ELEMENT_REGISTER_DECLARE(lfmsensorsrc)
+GST_ELEMENT_REGISTER_DECLARE(lfmtranscribe)
+GST_ELEMENT_REGISTER_DECLARE(lfmtranscriber)
 
 namespace {
 
 gboolean Init(GstPlugin* plugin) {
   bool ok = true;
+  ok &= GST_ELEMENT_REGISTER(lfmaudioenc, plugin) == TRUE;
   ok &= GST_ELEMENT_REGISTER(lfmbackbone, plugin) == TRUE;
   ok &= GST_ELEMENT_REGISTER(lfmforecast, plugin) == TRUE;
   ok &= GST_ELEMENT_REGISTER(lfmforecaster, plugin) == TRUE;
   ok &= GST_ELEMENT_REGISTER(lfmsensorenc, plugin) == TRUE;
   ok &= GST_ELEMENT_REGISTER(lfmsensorparse, plugin) == TRUE;
   ok &= GST_ELEMENT_REGISTER(lfmsensorsrc, plugin) == TRUE;
+  ok &= GST_ELEMENT_REGISTER(lfmtranscribe, plugin) == TRUE;
+  ok &= GST_ELEMENT_REGISTER(lfmtranscriber, plugin) == TRUE;
   return ok;
 }
 

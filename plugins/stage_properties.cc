@@ -92,6 +92,19 @@ GParamSpec* MaxObservedDelaySpec() {
       0, G_MAXUINT64, 0, static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
 }
 
+GParamSpec* LongestGapSpec() {
+  return g_param_spec_uint64("longest-gap", "Longest gap",
+                             "Nanoseconds of a GAP that is filled with silence; a longer one is a "
+                             "jump in time",
+                             0, G_MAXINT64, kUsualLongestGap, kAlways);
+}
+
+GParamSpec* AudioStatsSpec() {
+  return g_param_spec_boxed(
+      "stats", "Statistics", "Counts of the stream: frames, unsound-samples (not finite)",
+      GST_TYPE_STRUCTURE, static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
+}
+
 void AddPadTemplate(GstElementClass* element_class, const char* name, GstPadDirection direction,
                     std::initializer_list<const char*> caps) {
   GstCaps* all = gst_caps_new_empty();

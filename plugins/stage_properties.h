@@ -14,6 +14,9 @@ namespace rill {
 // nothing twice.
 inline constexpr guint kDefaultEvery = 24;
 
+// Longer GAPs between sound than this are jumps in time.
+inline constexpr guint64 kUsualLongestGap = 2 * GST_SECOND;
+
 enum class ForecastFormat { kTensors, kJson };
 
 GType BadRowType();  // enum BadRow, for every element that meets bad rows
@@ -28,6 +31,9 @@ GParamSpec* MessagesSpec();                         // boolean
 GParamSpec* MessageIntervalSpec();                  // uint64
 GParamSpec* QosSpec();                              // boolean
 GParamSpec* MaxObservedDelaySpec();                 // uint64, read only
+
+GParamSpec* LongestGapSpec();  // uint64
+GParamSpec* AudioStatsSpec();  // GstStructure, read only
 
 // Adds an always-pad template of the caps.
 void AddPadTemplate(GstElementClass* element_class, const char* name, GstPadDirection direction,

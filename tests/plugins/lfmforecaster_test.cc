@@ -28,27 +28,6 @@ class LfmForecaster : public ::testing::Test {
   std::string folder_, state_;
 };
 
-// Starts `description` in a pipeline and returns the first ERROR of the bus.
-std::string StartError(const std::string& description) {
-  GstElement* pipeline =
-      gst_parse_launch(("fakesrc ! " + description + " ! fakesink").c_str(), nullptr);
-  gst_element_set_state(pipeline, GST_STATE_PAUSED);
-  GstBus* bus = gst_element_get_bus(pipeline);
-  GstMessage* message = gst_bus_timed_pop_filtered(bus, 5 * GST_SECOND, GST_MESSAGE_ERROR);
-  std::string text;
-  if (message != nullptr) {
-    GError* error = nullptr;
-    gst_message_parse_error(message, &error, nullptr);
-    text = error->message;
-    g_error_free(error);
-    gst_message_unref(message);
-  }
-  gst_object_unref(bus);
-  gst_element_set_state(pipeline, GST_STATE_NULL);
-  gst_object_unref(pipeline);
-  return text;
-}
-
 TEST_F(LfmForecaster, PrintsJsonLines) {
   const std::vector<SensorRow> rows = MakeRows(12, 2, 31);
   Harness harness(Element("every=4 horizon=3"));

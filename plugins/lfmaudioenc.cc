@@ -1,0 +1,424 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * SECTION:element-lfmaudioenc
+ *
+ * Mono audio to the frames of a model, at the rate that the model wants; audioconvert and
+ * audioresample bring other streams there. A frame is stamped with its first sample and leaves with
+ * its last one, whatever the sizes of the buffers. At the end of the stream silence follows until
+ * the last word has come out of the model.
+ *
+ * Sound before and after a jump in time is never spliced: what came before is brought to its end as
+ * at the end of the stream, and the next frame is marked DISCONT. A GAP of at most `longest-gap` is
+ * filled with silence. A sample that is not finite counts as silence, with one warning a stream.
+ *
+ * |[
+ * gst-launch-1.0 -q filesrc location=speech.ogg ! decodebin ! audioconvert ! audioresample !
+ *     lfmaudioenc ! lfmbackbone model-path=speech-en ! lfmtranscribe output=line newline=true !
+ *     fdsink
+ * gst-launch-1.0 -q filesrc location=speech.wav ! wavparse ! audioconvert ! audioresample !
+ *     lfmaudioenc ! filesink location=embeddings.f32
+ * ]|
+ */
+#include <gst/audio/audio.h>
+
+#include "pipeline/audio_stage.h"
+#include "plugins/element.h"
+#include "plugins/frame_meta.h"
+#include "plugins/stage_element.h"
+#include "plugins/stage_properties.h"
+
+GST_DEBUG_CATEGORY_STATIC(lfm_audio_enc_debug);
+#define GST_CAT_DEFAULT lfm_audio_enc_debug
+
+namespace {
+
+constexpr char kAudioCaps[] =
+    "audio/x-raw, format=(string){ " GST_AUDIO_NE(F32) ", " GST_AUDIO_NE(S16) " }, "
+    "rate=(int)[1, max], channels=(int)1, layout=(string)interleaved";
+
+struct FreeAlign {
+  void operator()(GstAudioStreamAlign* align) const { gst_audio_stream_align_free(align); }
+};
+
+struct Stream {
+  std::optional<rill::AudioStage> audio;
+  std::optional<rill::FrameBlock> block;
+  GstAudioInfo info{};
+  std::unique_ptr<GstAudioStreamAlign, FreeAlign> align;
+  std::vector<float> samples;  // of the buffer at hand
+  GstSegment segment{};
+  int64_t anchor = 0;                             // this sample of the stream ...
+  GstClockTime anchor_pts = GST_CLOCK_TIME_NONE;  // ... has that time
+  bool discont = true;
+  bool warned = false;
+};
+
+struct Impl {
+  guint64 longest_gap = rill::kUsualLongestGap;  // GST_OBJECT_LOCK
+  guint64 frames = 0;                            // GST_OBJECT_LOCK
+  int64_t unsound = 0;                           // GST_OBJECT_LOCK
+  GstClockTime hop = 0;                          // GST_OBJECT_LOCK
+  Stream stream;  // streaming thread only; empty until caps are known
+};
+
+struct LfmAudioEnc {
+  rill::StageElement parent;
+  Impl* impl;
+};
+struct LfmAudioEncClass {
+  rill::StageElementClass parent;
+};
+
+G_DEFINE_TYPE(LfmAudioEnc, lfm_audio_enc, rill::StageElementType())
+
+Impl& Of(gpointer object) { return *static_cast<LfmAudioEnc*>(object)->impl; }
+
+enum : guint { kLongestGap = 1, kStats };
+
+void Forget(GstElement* element) {
+  Stream& stream = Of(element).stream;
+  if (stream.audio) stream.audio->Reset();
+  stream.anchor = 0;
+  stream.anchor_pts = GST_CLOCK_TIME_NONE;
+  stream.discont = true;
+}
+
+// Time of samples at the model's rate.
+GstClockTime Duration(const Stream& stream, int64_t samples) {
+  return gst_util_uint64_scale(static_cast<guint64>(samples), GST_SECOND, stream.audio->rate());
+}
+
+GstFlowReturn SendFrame(GstElement* element, bool drained) {
+  Stream& stream = Of(element).stream;
+  const int64_t end = stream.audio->position();
+  GstBuffer* buffer =
+      rill::WriteFrame(*stream.block, {.due = true, .drained = drained, .position = end});
+  // A frame that began before a jump in time, or before a restored snapshot, starts with it.
+  const int64_t begin =
+      std::max<int64_t>(0, end - static_cast<int64_t>(stream.audio->hop()) - stream.anchor);
+  if (GST_CLOCK_TIME_IS_VALID(stream.anchor_pts)) {
+    GST_BUFFER_PTS(buffer) = stream.anchor_pts + Duration(stream, begin);
+    GST_BUFFER_DURATION(buffer) =
+        stream.anchor_pts + Duration(stream, end - stream.anchor) - GST_BUFFER_PTS(buffer);
+  }
+  if (std::exchange(stream.discont, false)) GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT);
+  GST_OBJECT_LOCK(element);
+  ++Of(element).frames;
+  GST_OBJECT_UNLOCK(element);
+  return gst_pad_push(rill::SourceOf(element), buffer);
+}
+
+void CountUnsound(GstElement* element) {
+  Stream& stream = Of(element).stream;
+  const int64_t unsound = stream.audio->unsound();
+  GST_OBJECT_LOCK(element);
+  Of(element).unsound = unsound;
+  GST_OBJECT_UNLOCK(element);
+  if (unsound == 0 || std::exchange(stream.warned, true)) return;
+  GST_ELEMENT_WARNING(
+      element, STREAM, DECODE,
+      ("samples that are not finite count as silence, the first at sample %" G_GINT64_FORMAT,
+       gint64{stream.audio->position()}),
+      (nullptr));
+}
+
+// After a failure the rest is taken in but not sent, so that the state stays whole.
+GstFlowReturn Feed(GstElement* element, std::span<const float> samples, bool drained) {
+  Stream& stream = Of(element).stream;
+  GstFlowReturn flow = GST_FLOW_OK;
+  while (!samples.empty()) {
+    const rill::AudioEncoder::Taken taken = stream.audio->Take(samples, *stream.block);
+    samples = samples.subspan(taken.samples);
+    if (taken.complete && flow == GST_FLOW_OK) flow = SendFrame(element, drained);
+  }
+  CountUnsound(element);
+  return flow;
+}
+
+GstFlowReturn FeedSilence(GstElement* element, size_t count, bool drained) {
+  constexpr std::array<float, 1024> kSilence{};
+  GstFlowReturn flow = GST_FLOW_OK;
+  for (; count > 0 && flow == GST_FLOW_OK; count -= std::min(count, kSilence.size()))
+    flow = Feed(element, std::span(kSilence).first(std::min(count, kSilence.size())), drained);
+  return flow;
+}
+
+void Drain(GstElement* element) {
+  Stream& stream = Of(element).stream;
+  if (!stream.audio || rill::StageOf(element).fresh) return;
+  FeedSilence(element, stream.audio->FlushSamples(), true);
+  rill::StageOf(element).fresh = true;  // until sound comes, there is nothing more to bring out
+}
+
+// What follows is not what the stream would have had next.
+void Jump(GstElement* element) {
+  Stream& stream = Of(element).stream;
+  if (!rill::StageOf(element).fresh) {
+    Drain(element);
+    if (rill::WantsReset(element, rill::StageOf(element), rill::kResetOnDiscont)) Forget(element);
+  }
+  stream.anchor_pts = GST_CLOCK_TIME_NONE;
+  stream.discont = true;
+}
+
+rill::Result<void> Restore(GstElement* element) {
+  Stream& stream = Of(element).stream;
+  const auto snapshot = rill::TakeRestore(element, rill::StageOf(element));
+  if (!snapshot) return {};
+  if (!*snapshot) return snapshot->error();
+  if (rill::Result<void> ok = stream.audio->Restore(**snapshot); !ok) return ok;
+  rill::StageOf(element).fresh = true;
+  stream.anchor_pts = GST_CLOCK_TIME_NONE;
+  return {};
+}
+
+// The samples of a buffer as float32.
+rill::Result<void> Read(Stream& stream, GstBuffer* buffer) {
+  const rill::MappedBuffer map(buffer, GST_MAP_READ);
+  const std::span<const std::byte> bytes = map.bytes();
+  const size_t size = static_cast<size_t>(GST_AUDIO_INFO_BPF(&stream.info));
+  if (!map || bytes.size() % size != 0)
+    return rill::Error{"a buffer of " + std::to_string(bytes.size()) +
+                       " bytes does not hold whole samples of " + std::to_string(size)};
+  stream.samples.resize(bytes.size() / size);
+  if (GST_AUDIO_INFO_FORMAT(&stream.info) == GST_AUDIO_FORMAT_F32) {
+    std::memcpy(stream.samples.data(), bytes.data(), bytes.size());
+    return {};
+  }
+  for (size_t i = 0; i < stream.samples.size(); ++i) {
+    int16_t sample = 0;
+    std::memcpy(&sample, bytes.data() + i * sizeof sample, sizeof sample);
+    stream.samples[i] = static_cast<float>(sample) / 32768;
+  }
+  return {};
+}
+
+GstFlowReturn Take(GstElement* element, GstBuffer* buffer) {
+  Stream& stream = Of(element).stream;
+  const rill::BufferOwner owner(buffer);
+  if (!stream.audio) return GST_FLOW_NOT_NEGOTIATED;
+  if (const auto restored = Restore(element); !restored)
+    return rill::Fail(element, GST_RESOURCE_ERROR_READ, restored.error());
+  if (const auto read = Read(stream, buffer); !read)
+    return rill::Fail(element, GST_STREAM_ERROR_FORMAT, read.error());
+  if (stream.samples.empty()) return GST_FLOW_OK;
+  const GstClockTime pts = GST_BUFFER_PTS(buffer);
+  const bool marked =
+      GST_BUFFER_IS_DISCONT(buffer) || GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_RESYNC);
+  const bool jumped = GST_CLOCK_TIME_IS_VALID(pts) ? gst_audio_stream_align_process(
+                                                         stream.align.get(), marked, pts,
+                                                         static_cast<guint>(stream.samples.size()),
+                                                         nullptr, nullptr, nullptr) == TRUE
+                                                   : marked;
+  if (jumped) Jump(element);
+  if (!GST_CLOCK_TIME_IS_VALID(stream.anchor_pts)) {
+    stream.anchor = stream.audio->position();
+    stream.anchor_pts = pts;
+  }
+  rill::StageOf(element).fresh = false;
+  return Feed(element, stream.samples, false);
+}
+
+rill::Result<GstCaps*> SetCaps(GstElement* element, const GstCaps* caps) {
+  rill::Stage& stage = rill::StageOf(element);
+  Stream& stream = Of(element).stream;
+  GstAudioInfo info;
+  if (gst_audio_info_from_caps(&info, caps) == FALSE || GST_AUDIO_INFO_CHANNELS(&info) != 1 ||
+      GST_AUDIO_INFO_BPF(&info) == 0)
+    return rill::Error{"audio caps that cannot be read"};
+  const size_t rate = stage.model->audio()->rate();
+  if (static_cast<size_t>(GST_AUDIO_INFO_RATE(&info)) != rate)
+    return rill::Error{stage.model->name() + " takes mono audio at " + std::to_string(rate) +
+                       " Hz, " + std::to_string(GST_AUDIO_INFO_RATE(&info)) +
+                       " Hz were offered: put audioconvert ! audioresample before"};
+  const uint32_t width = static_cast<uint32_t>(stage.model->backbone().width());
+  if (!stream.audio) {
+    rill::Result<rill::AudioStage> audio = rill::AudioStage::Open(stage.model);
+    if (!audio) return audio.error();
+    stream.audio.emplace(std::move(*audio));
+    stream.block.emplace(1, width);
+    constexpr GstClockTime kTolerance = 40 * GST_MSECOND;
+    stream.align.reset(gst_audio_stream_align_new(static_cast<gint>(rate), kTolerance, 0));
+  }
+  stream.info = info;
+  return rill::ToGstCaps({.dimensions = {width, 1, 1, 1},
+                          .framerate_numerator = static_cast<int>(rate),
+                          .framerate_denominator = static_cast<int>(stream.audio->hop()),
+                          .lfm_space = stage.model->space() + "/embedding",
+                          .modality = "audio"});
+}
+
+void TakeGap(GstElement* element, GstEvent* event) {
+  Stream& stream = Of(element).stream;
+  GstClockTime begin = 0, duration = 0;
+  gst_event_parse_gap(event, &begin, &duration);
+  GST_OBJECT_LOCK(element);
+  const guint64 longest = Of(element).longest_gap;
+  GST_OBJECT_UNLOCK(element);
+  if (rill::StageOf(element).fresh || !GST_CLOCK_TIME_IS_VALID(stream.anchor_pts)) return;
+  if (!GST_CLOCK_TIME_IS_VALID(duration) || duration > longest) {
+    Jump(element);
+    gst_audio_stream_align_mark_discont(stream.align.get());
+    return;
+  }
+  const guint64 count = gst_util_uint64_scale_round(duration, stream.audio->rate(), GST_SECOND);
+  gst_audio_stream_align_process(stream.align.get(), FALSE, begin, static_cast<guint>(count),
+                                 nullptr, nullptr, nullptr);
+  FeedSilence(element, count, false);
+}
+
+GstEvent* Event(GstElement* element, GstEvent* event) {
+  Stream& stream = Of(element).stream;
+  const GstSegment* segment = nullptr;
+  switch (GST_EVENT_TYPE(event)) {
+    case GST_EVENT_SEGMENT:
+      gst_event_parse_segment(event, &segment);
+      if (stream.segment.format != GST_FORMAT_UNDEFINED &&  // after a flush nothing can be sent yet
+          !gst_segment_is_equal(segment, &stream.segment))
+        Jump(element);
+      stream.segment = *segment;
+      break;
+    case GST_EVENT_FLUSH_STOP:
+      gst_segment_init(&stream.segment, GST_FORMAT_UNDEFINED);
+      stream.anchor_pts = GST_CLOCK_TIME_NONE;
+      stream.discont = true;
+      if (stream.align) gst_audio_stream_align_mark_discont(stream.align.get());
+      break;
+    case GST_EVENT_GAP:
+      if (stream.audio) TakeGap(element, event);
+      break;
+    case GST_EVENT_EOS:
+    case GST_EVENT_SEGMENT_DONE: Drain(element); break;
+    default: break;
+  }
+  if (!rill::IsEvent(event, rill::kSnapshotEvent) || !stream.audio) return event;
+  event = rill::AddPart(event, stream.audio->Save());
+  rill::SetOrigin(event, rill::StageOf(element).model->fingerprint(), stream.audio->position());
+  return event;
+}
+
+// The template, with the model's rate once a model is loaded.
+GstCaps* AcceptedCaps(GstPad* pad, GstElement* element) {
+  GstCaps* caps = gst_caps_make_writable(gst_pad_get_pad_template_caps(pad));
+  GST_OBJECT_LOCK(element);
+  const gint rate = rill::StageOf(element).model == nullptr
+                        ? 0
+                        : static_cast<gint>(rill::StageOf(element).model->audio()->rate());
+  GST_OBJECT_UNLOCK(element);
+  if (rate > 0) gst_caps_set_simple(caps, "rate", G_TYPE_INT, rate, nullptr);
+  return caps;
+}
+
+gboolean AnswerCaps(GstPad* pad, GstElement* element, GstQuery* query) {
+  GstCaps* filter = nullptr;
+  gst_query_parse_caps(query, &filter);
+  GstCaps* caps = AcceptedCaps(pad, element);
+  if (filter != nullptr) {
+    GstCaps* both = gst_caps_intersect_full(filter, caps, GST_CAPS_INTERSECT_FIRST);
+    gst_caps_unref(caps);
+    caps = both;
+  }
+  gst_query_set_caps_result(query, caps);
+  gst_caps_unref(caps);
+  return TRUE;
+}
+
+// Another rate is let in, so that SetCaps can say what is wrong.
+gboolean AnswerAcceptCaps(GstPad* pad, GstQuery* query) {
+  GstCaps* caps = nullptr;
+  gst_query_parse_accept_caps(query, &caps);
+  GstCaps* accepted = gst_pad_get_pad_template_caps(pad);
+  gst_query_set_accept_caps_result(query, gst_caps_is_subset(caps, accepted));
+  gst_caps_unref(accepted);
+  return TRUE;
+}
+
+gboolean SinkQuery(GstPad* pad, GstObject* parent, GstQuery* query) {
+  switch (GST_QUERY_TYPE(query)) {
+    case GST_QUERY_CAPS: return AnswerCaps(pad, GST_ELEMENT(parent), query);
+    case GST_QUERY_ACCEPT_CAPS: return AnswerAcceptCaps(pad, query);
+    default: return rill::AnswerAllocation(query) || gst_pad_query_default(pad, parent, query);
+  }
+}
+
+gboolean SourceQuery(GstPad* pad, GstObject* parent, GstQuery* query) {
+  if (!gst_pad_query_default(pad, parent, query)) return FALSE;
+  if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY) return TRUE;
+  GST_OBJECT_LOCK(parent);
+  const GstClockTime own = Of(parent).hop;
+  GST_OBJECT_UNLOCK(parent);
+  rill::AddLatency(query, own);
+  return TRUE;
+}
+
+rill::Result<void> Open(GstElement* element) {
+  const rill::Model& model = *rill::StageOf(element).model;
+  if (model.audio() == nullptr) return model.weights().Complain("the model has no audio encoder");
+  Impl& self = Of(element);
+  gst_segment_init(&self.stream.segment, GST_FORMAT_UNDEFINED);
+  GST_OBJECT_LOCK(element);
+  self.frames = 0;
+  self.unsound = 0;
+  self.hop = gst_util_uint64_scale(model.audio()->hop(), GST_SECOND, model.audio()->rate());
+  GST_OBJECT_UNLOCK(element);
+  return {};
+}
+
+void Close(GstElement* element) { Of(element).stream = {}; }
+
+void SetProperty(GObject* object, guint id, const GValue* value, GParamSpec*) {
+  GST_OBJECT_LOCK(object);
+  if (id == kLongestGap) Of(object).longest_gap = g_value_get_uint64(value);
+  GST_OBJECT_UNLOCK(object);
+}
+
+void GetProperty(GObject* object, guint id, GValue* value, GParamSpec*) {
+  const Impl& self = Of(object);
+  GST_OBJECT_LOCK(object);
+  if (id == kLongestGap) g_value_set_uint64(value, self.longest_gap);
+  if (id == kStats)
+    g_value_take_boxed(
+        value, gst_structure_new("stats", "frames", G_TYPE_UINT64, self.frames, "unsound-samples",
+                                 G_TYPE_INT64, gint64{self.unsound}, nullptr));
+  GST_OBJECT_UNLOCK(object);
+}
+
+void lfm_audio_enc_init(LfmAudioEnc* element) {
+  element->impl = new Impl;
+  rill::StageOf(element).model_path = rill::kDefaultSpeechModel;
+  gst_pad_set_query_function(rill::SourceOf(element), SourceQuery);
+  GstPad* sink = gst_element_get_static_pad(GST_ELEMENT(element), "sink");
+  gst_pad_set_query_function(sink, SinkQuery);
+  gst_object_unref(sink);
+}
+
+void Finalize(GObject* object) {
+  delete &Of(object);
+  G_OBJECT_CLASS(lfm_audio_enc_parent_class)->finalize(object);
+}
+
+void lfm_audio_enc_class_init(LfmAudioEncClass* element_class) {
+  GST_DEBUG_CATEGORY_INIT(lfm_audio_enc_debug, "lfmaudioenc", 0, "audio to frames");
+  GObjectClass* object = G_OBJECT_CLASS(element_class);
+  object->set_property = SetProperty;
+  object->get_property = GetProperty;
+  object->finalize = Finalize;
+  g_object_class_install_property(object, kLongestGap, rill::LongestGapSpec());
+  g_object_class_install_property(object, kStats, rill::AudioStatsSpec());
+  rill::StageElementClass& stage = element_class->parent;
+  stage.open = Open;
+  stage.close = Close;
+  stage.forget = Forget;
+  stage.set_caps = SetCaps;
+  stage.take = Take;
+  stage.event = Event;
+  GstElementClass* base = GST_ELEMENT_CLASS(element_class);
+  rill::AddPadTemplate(base, "sink", GST_PAD_SINK, {kAudioCaps});
+  rill::AddPadTemplate(base, "src", GST_PAD_SRC, {rill::kFloat32TensorCaps});
+  gst_element_class_set_static_metadata(base, "Audio encoder", "Filter/Converter/Audio",
+                                        "Turns audio into the frames of a model", "Rill");
+}
+
+}  // namespace
+
+GST_ELEMENT_REGISTER_DEFINE(lfmaudioenc, "lfmaudioenc", GST_RANK_NONE, lfm_audio_enc_get_type())

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * SECTION:element-lfmtranscribe
+ *
+ * Hidden frames of speech to text. Words that are final leave as text/x-raw buffers, one a word or
+ * one a line, with the time at which they were spoken and GAPs between; they never change. What is
+ * not final yet is told by messages lfm-transcript. A pause ends an utterance: its last words
+ * become final, and the event rstranscribe/final-transcript follows them.
+ *
+ * A word becomes final after it was spoken, so its buffer comes later than the reported latency,
+ * which is that of a frame: sinks that show text at once want sync=false, others a `latency`.
+ *
+ * |[
+ * gst-launch-1.0 -q filesrc location=speech.ogg ! decodebin ! audioconvert ! audioresample !
+ *     lfmaudioenc ! lfmbackbone model-path=speech-en ! lfmtranscribe newline=true ! fdsink
+ * gst-launch-1.0 -m filesrc location=speech.ogg ! decodebin ! audioconvert ! audioresample !
+ *     lfmaudioenc ! lfmbackbone model-path=speech-en ! lfmtranscribe decoder=greedy ! fakesink
+ * ]|
+ */
+#include "pipeline/transcribe_stage.h"
+
+#include "plugins/element.h"
+#include "plugins/forecast_output.h"
+#include "plugins/frame_meta.h"
+#include "plugins/punctuality.h"
+#include "plugins/stage_element.h"
+#include "plugins/stage_properties.h"
+#include "plugins/transcribe_properties.h"
+
+GST_DEBUG_CATEGORY_STATIC(lfm_transcribe_debug);
+#define GST_CAT_DEFAULT lfm_transcribe_debug
+
+namespace {
+
+struct Stream {
+  std::optional<rill::TranscribeStage> head;
+  std::optional<rill::FrameBlock> block;
+  std::optional<rill::TextWriter> text;
+  GstSegment segment{};
+  int64_t anchor = 0;                             // this sample of the stream ...
+  GstClockTime anchor_pts = GST_CLOCK_TIME_NONE;  // ... has that time
+  std::vector<rill::TimedWord> partial;           // as last told
+  rill::MessageLimit limit;
+};
+
+struct Impl {
+  rill::TranscribeSettings settings;  // GST_OBJECT_LOCK
+  size_t lookahead = 0;               // GST_OBJECT_LOCK; of the model that is loaded
+  GstClockTime hop = 0;               // GST_OBJECT_LOCK
+  rill::TranscribeOptions options;    // from READY to PAUSED and back
+  Stream stream;                      // streaming thread only; empty until caps are known
+  rill::Punctuality punctuality;
+};
+
+struct LfmTranscribe {
+  rill::StageElement parent;
+  Impl* impl;
+};
+struct LfmTranscribeClass {
+  rill::StageElementClass parent;
+};
+
+G_DEFINE_TYPE(LfmTranscribe, lfm_transcribe, rill::StageElementType())
+
+Impl& Of(gpointer object) { return *static_cast<LfmTranscribe*>(object)->impl; }
+
+enum : guint { kFirst = 1, kMaxObservedDelay = kFirst + rill::kTranscribeProperties };
+
+rill::TranscribeSettings Copy(gpointer object) {
+  GST_OBJECT_LOCK(object);
+  rill::TranscribeSettings settings = Of(object).settings;
+  GST_OBJECT_UNLOCK(object);
+  return settings;
+}
+
+void Forget(GstElement* element) {
+  Stream& stream = Of(element).stream;
+  if (stream.head) stream.head->Reset();
+  if (stream.text) stream.text->Reset();
+  stream.anchor_pts = GST_CLOCK_TIME_NONE;
+  stream.partial.clear();
+}
+
+// Time of a sample of the stream; what lies before the anchor is stamped with it.
+GstClockTime TimeOf(GstElement* element, int64_t sample) {
+  const Stream& stream = Of(element).stream;
+  const size_t rate = rill::StageOf(element).model->audio()->rate();
+  const guint64 since = static_cast<guint64>(std::max<int64_t>(0, sample - stream.anchor));
+  return stream.anchor_pts + gst_util_uint64_scale(since, GST_SECOND, rate);
+}
+
+std::vector<rill::StampedWord> Stamp(GstElement* element, std::span<const rill::TimedWord> words) {
+  std::vector<rill::StampedWord> stamped;
+  for (const rill::TimedWord& word : words)
+    stamped.push_back(
+        {word.text, TimeOf(element, word.start), TimeOf(element, word.end), word.confidence});
+  return stamped;
+}
+
+void PostTranscript(GstElement* element, std::span<const rill::TimedWord> words, bool is_final) {
+  gst_element_post_message(
+      element, rill::TranscriptMessage(GST_OBJECT(element), Stamp(element, words), is_final,
+                                       Of(element).stream.segment));
+}
+
+// Sends what became final.
+GstFlowReturn SendFinal(GstElement* element, const rill::TranscribeSettings& settings) {
+  Stream& stream = Of(element).stream;
+  GstFlowReturn flow = GST_FLOW_OK;
+  for (const rill::TranscriptEvent& event : stream.head->Take()) {
+    if (flow != GST_FLOW_OK) break;
+    if (!event.word) {
+      flow = stream.text->EndUtterance(settings.text);
+      continue;
+    }
+    const std::vector<rill::StampedWord> word = Stamp(element, std::span(&*event.word, 1));
+    if (settings.messages) PostTranscript(element, std::span(&*event.word, 1), true);
+    flow = stream.text->Take(word[0], settings.text);
+  }
+  return flow;
+}
+
+// Tells what is not final yet, when it has changed and may be told.
+void TellPartial(GstElement* element, const rill::TranscribeSettings& settings) {
+  Stream& stream = Of(element).stream;
+  std::vector<rill::TimedWord> partial = stream.head->Partial();
+  const auto same = [](const rill::TimedWord& a, const rill::TimedWord& b) {
+    return a.text == b.text;
+  };
+  if (!settings.messages || std::ranges::equal(partial, stream.partial, same) ||
+      !stream.limit.Allows(settings.message_interval_ns))
+    return;
+  stream.partial = std::move(partial);
+  if (!stream.partial.empty()) PostTranscript(element, stream.partial, false);
+}
+
+// Where nothing is on its way, time goes on without text.
+void Advance(GstElement* element) {
+  Stream& stream = Of(element).stream;
+  if (!stream.text->empty() || !stream.head->Partial().empty()) return;
+  const size_t hop = rill::StageOf(element).model->audio()->hop();
+  const int64_t decided = (stream.head->frames() - static_cast<int64_t>(stream.head->lookahead())) *
+                          static_cast<int64_t>(hop);
+  constexpr GstClockTime kStep = 200 * GST_MSECOND;  // a GAP a frame would be a nuisance
+  if (decided > 0) stream.text->Advance(TimeOf(element, decided) / kStep * kStep);
+}
+
+GstFlowReturn Drain(GstElement* element) {
+  Stream& stream = Of(element).stream;
+  if (!stream.head || rill::StageOf(element).fresh) return GST_FLOW_OK;
+  stream.head->EndUtterance();
+  stream.partial.clear();
+  return SendFinal(element, Copy(element));
+}
+
+// Restores or resets as the properties and the buffer say.
+rill::Result<void> Prepare(GstElement* element, GstBuffer* buffer) {
+  rill::Stage& stage = rill::StageOf(element);
+  Stream& stream = Of(element).stream;
+  if (const auto snapshot = rill::TakeRestore(element, stage)) {
+    if (!*snapshot) return snapshot->error();
+    if (rill::Result<void> ok = stream.head->Restore(**snapshot); !ok) return ok;
+    stream.text->Restore(**snapshot);
+    stream.anchor_pts = GST_CLOCK_TIME_NONE;
+    stage.fresh = true;
+  }
+  if (GST_BUFFER_IS_DISCONT(buffer)) {
+    if (!stage.fresh) {
+      Drain(element);
+      if (rill::WantsReset(element, stage, rill::kResetOnDiscont)) Forget(element);
+    }
+    stream.text->Jump();
+    stream.anchor_pts = GST_CLOCK_TIME_NONE;
+  }
+  if (!GST_CLOCK_TIME_IS_VALID(stream.anchor_pts)) {
+    stream.anchor = stream.head->frames() * static_cast<int64_t>(stage.model->audio()->hop());
+    stream.anchor_pts = GST_BUFFER_PTS_IS_VALID(buffer) ? GST_BUFFER_PTS(buffer) : 0;
+    stream.text->Begin(stream.anchor_pts);
+  }
+  stage.fresh = false;
+  return {};
+}
+
+GstFlowReturn Take(GstElement* element, GstBuffer* buffer) {
+  Stream& stream = Of(element).stream;
+  const rill::BufferOwner owner(buffer);
+  if (!stream.head) return GST_FLOW_NOT_NEGOTIATED;
+  if (const auto ready = Prepare(element, buffer); !ready)
+    return rill::Fail(element, GST_RESOURCE_ERROR_READ, ready.error());
+  const rill::Result<rill::FrameNotes> notes = rill::ReadFrame(buffer, *stream.block);
+  if (!notes) return rill::Fail(element, GST_STREAM_ERROR_FORMAT, notes.error());
+  const rill::TranscribeSettings settings = Copy(element);
+  stream.head->Run(*stream.block);
+  const GstClockTime running_time =
+      gst_segment_to_running_time(&stream.segment, GST_FORMAT_TIME, GST_BUFFER_PTS(buffer));
+  if (!notes->drained && Of(element).punctuality.Send(element, running_time))
+    g_object_notify(G_OBJECT(element), "max-observed-delay");
+  const GstFlowReturn flow = SendFinal(element, settings);
+  if (flow != GST_FLOW_OK) return flow;
+  TellPartial(element, settings);
+  Advance(element);
+  return GST_FLOW_OK;
+}
+
+rill::Result<GstCaps*> SetCaps(GstElement* element, const GstCaps* caps) {
+  rill::Stage& stage = rill::StageOf(element);
+  Stream& stream = Of(element).stream;
+  const rill::Result<rill::TensorCaps> frames = rill::CheckFrameCaps(caps, *stage.model, "hidden");
+  if (!frames) return frames.error();
+  if (frames->Channels() != 1)
+    return rill::Error{std::to_string(frames->Channels()) +
+                       " channels of frames were offered, speech has one"};
+  if (!stream.head) {
+    rill::Result<rill::TranscribeStage> head =
+        rill::TranscribeStage::Open(stage.model, Of(element).options);
+    if (!head) return head.error();
+    stream.head.emplace(std::move(*head));
+    stream.block.emplace(1, stage.model->backbone().width());
+    stream.text.emplace(rill::SourceOf(element));
+    stage.fresh = true;
+  }
+  return gst_caps_from_string(rill::kTextCaps);
+}
+
+GstEvent* Event(GstElement* element, GstEvent* event) {
+  Stream& stream = Of(element).stream;
+  const GstStructure* fields = gst_event_get_structure(event);
+  switch (GST_EVENT_TYPE(event)) {
+    case GST_EVENT_SEGMENT:
+      Drain(element);
+      gst_event_copy_segment(event, &stream.segment);
+      Of(element).punctuality.NewSegment(element);
+      break;
+    case GST_EVENT_FLUSH_STOP:
+      if (stream.text) stream.text->Reset();
+      stream.anchor_pts = GST_CLOCK_TIME_NONE;
+      Of(element).punctuality.Flush(element);
+      break;
+    case GST_EVENT_EOS:
+    case GST_EVENT_SEGMENT_DONE: Drain(element); break;
+    default: break;
+  }
+  if (rill::IsEvent(event, rill::kSnapshotEvent))
+    rill::PostSnapshot(element, fields,
+                       stream.head ? std::vector{stream.head->Save(), stream.text->Save()}
+                                   : std::vector<rill::Snapshot::Part>());
+  if (rill::IsEvent(event, rill::kMarkerEvent)) rill::PostMarker(element, fields);
+  return event;
+}
+
+gboolean SourceEvent(GstPad* pad, GstObject* parent, GstEvent* event) {
+  GstPad* sink = gst_element_get_static_pad(GST_ELEMENT(parent), "sink");
+  Of(parent).punctuality.Hear(GST_ELEMENT(parent), sink, event);
+  gst_object_unref(sink);
+  return gst_pad_event_default(pad, parent, event);
+}
+
+gboolean SourceQuery(GstPad* pad, GstObject* parent, GstQuery* query) {
+  if (!gst_pad_query_default(pad, parent, query)) return FALSE;
+  if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY) return TRUE;
+  GST_OBJECT_LOCK(parent);
+  const Impl& self = Of(parent);
+  const GstClockTime own = self.lookahead * self.hop + self.settings.latency_ms * GST_MSECOND;
+  GST_OBJECT_UNLOCK(parent);
+  rill::AddLatency(query, own);
+  return TRUE;
+}
+
+// What can be said before a stream: the model has the head, and the options suit it.
+rill::Result<void> Open(GstElement* element) {
+  Impl& self = Of(element);
+  const rill::Model& model = *rill::StageOf(element).model;
+  rill::Result<rill::TranscribeOptions> options = rill::ToOptions(Copy(element));
+  if (!options) return options.error();
+  const auto stage = rill::TranscribeStage::Open(rill::StageOf(element).model, *options);
+  if (!stage) return stage.error();
+  self.options = std::move(*options);
+  gst_segment_init(&self.stream.segment, GST_FORMAT_TIME);
+  GST_OBJECT_LOCK(element);
+  self.lookahead = stage->lookahead();
+  self.hop = gst_util_uint64_scale(model.audio()->hop(), GST_SECOND, model.audio()->rate());
+  GST_OBJECT_UNLOCK(element);
+  return {};
+}
+
+void Close(GstElement* element) {
+  Of(element).stream = {};
+  Of(element).options = {};
+  Of(element).punctuality.Reset(element);
+}
+
+void SetProperty(GObject* object, guint id, const GValue* value, GParamSpec*) {
+  GST_OBJECT_LOCK(object);
+  rill::SetTranscribeProperty(Of(object).settings, id - kFirst, value);
+  GST_OBJECT_UNLOCK(object);
+  if (id - kFirst == rill::kLatency)
+    gst_element_post_message(GST_ELEMENT(object), gst_message_new_latency(GST_OBJECT(object)));
+}
+
+void GetProperty(GObject* object, guint id, GValue* value, GParamSpec*) {
+  if (id == kMaxObservedDelay) {
+    g_value_set_uint64(value, Of(object).punctuality.max_delay(GST_ELEMENT(object)));
+    return;
+  }
+  rill::GetTranscribeProperty(Copy(object), id - kFirst, value);
+}
+
+void lfm_transcribe_init(LfmTranscribe* element) {
+  element->impl = new Impl;
+  rill::StageOf(element).model_path = rill::kDefaultSpeechModel;
+  gst_pad_set_event_function(rill::SourceOf(element), SourceEvent);
+  gst_pad_set_query_function(rill::SourceOf(element), SourceQuery);
+}
+
+void Finalize(GObject* object) {
+  delete &Of(object);
+  G_OBJECT_CLASS(lfm_transcribe_parent_class)->finalize(object);
+}
+
+void lfm_transcribe_class_init(LfmTranscribeClass* element_class) {
+  GST_DEBUG_CATEGORY_INIT(lfm_transcribe_debug, "lfmtranscribe", 0, "hidden frames to text");
+  GObjectClass* object = G_OBJECT_CLASS(element_class);
+  object->set_property = SetProperty;
+  object->get_property = GetProperty;
+  object->finalize = Finalize;
+  rill::InstallTranscribeProperties(object, kFirst);
+  g_object_class_install_property(object, kMaxObservedDelay, rill::MaxObservedDelaySpec());
+  rill::StageElementClass& stage = element_class->parent;
+  stage.open = Open;
+  stage.close = Close;
+  stage.forget = Forget;
+  stage.set_caps = SetCaps;
+  stage.take = Take;
+  stage.event = Event;
+  GstElementClass* base = GST_ELEMENT_CLASS(element_class);
+  rill::AddPadTemplate(base, "sink", GST_PAD_SINK, {rill::kFloat32TensorCaps});
+  rill::AddPadTemplate(base, "src", GST_PAD_SRC, {rill::kTextCaps});
+  gst_element_class_set_static_metadata(base, "Transcribe head", "Filter/Converter/Text",
+                                        "Turns hidden frames of speech into text", "Rill");
+}
+
+}  // namespace
+
+GST_ELEMENT_REGISTER_DEFINE(lfmtranscribe, "lfmtranscribe", GST_RANK_NONE,
+                            lfm_transcribe_get_type())

@@ -1,0 +1,150 @@
+#include "plugins/state_keeper.h"
+
+#include <filesystem>
+
+#include "pipeline/clock.h"
+#include "pipeline/model_instance.h"
+#include "plugins/element.h"
+#include "plugins/own_events.h"
+#include "plugins/stage_element.h"
+
+namespace rill {
+
+void StateKeeper::InstallProperties(GObjectClass* object_class, guint first) {
+  g_object_class_install_property(
+      object_class, first + kStateLocation,
+      g_param_spec_string("state-location", "State location",
+                          "File that the stream's state is kept in and restored from", nullptr,
+                          kInReady));
+  g_object_class_install_property(
+      object_class, first + kStateInterval,
+      g_param_spec_uint("state-interval", "State interval",
+                        "Buffers between two writes of the state; 0: only at the end", 0, G_MAXUINT,
+                        0, kAlways));
+}
+
+void StateKeeper::InstallSignals(GType type, void (*snapshot)(GstElement*),
+                                 void (*reset)(GstElement*)) {
+  const auto flags = static_cast<GSignalFlags>(G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION);
+  g_signal_new_class_handler("snapshot", type, flags, G_CALLBACK(snapshot), nullptr, nullptr,
+                             nullptr, G_TYPE_NONE, 0);
+  g_signal_new_class_handler("reset-state", type, flags, G_CALLBACK(reset), nullptr, nullptr,
+                             nullptr, G_TYPE_NONE, 0);
+}
+
+StateKeeper::StateKeeper(GstElement* bin, GstElement* entry, std::vector<GstElement*> stages,
+                         Check check)
+    : bin_(bin), entry_(entry), stages_(std::move(stages)), check_(check) {
+  GstPad* sink = gst_element_get_static_pad(entry_, "sink");
+  gst_pad_add_probe(
+      sink,
+      static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM),
+      Watch, this, nullptr);
+  gst_object_unref(sink);
+}
+
+std::string StateKeeper::location() const {
+  GST_OBJECT_LOCK(bin_);
+  std::string location = location_;
+  GST_OBJECT_UNLOCK(bin_);
+  return location;
+}
+
+void StateKeeper::SetProperty(guint property, const GValue* value) {
+  GST_OBJECT_LOCK(bin_);
+  const gchar* location = property == kStateLocation ? g_value_get_string(value) : nullptr;
+  if (property == kStateLocation) location_ = location == nullptr ? "" : location;
+  if (property == kStateInterval) interval_ = g_value_get_uint(value);
+  GST_OBJECT_UNLOCK(bin_);
+}
+
+void StateKeeper::GetProperty(guint property, GValue* value) const {
+  GST_OBJECT_LOCK(bin_);
+  if (property == kStateLocation) g_value_set_string(value, location_.c_str());
+  if (property == kStateInterval) g_value_set_uint(value, interval_);
+  GST_OBJECT_UNLOCK(bin_);
+}
+
+void StateKeeper::Send(const char* event) const {
+  GstPad* sink = gst_element_get_static_pad(entry_, "sink");
+  gst_pad_send_event(
+      sink, gst_event_new_custom(GST_EVENT_CUSTOM_DOWNSTREAM, gst_structure_new_empty(event)));
+  gst_object_unref(sink);
+}
+
+// Asks for a snapshot before every `state-interval`-th buffer and before the end.
+GstPadProbeReturn StateKeeper::Watch(GstPad*, GstPadProbeInfo* info, gpointer data) {
+  StateKeeper& keeper = *static_cast<StateKeeper*>(data);
+  GST_OBJECT_LOCK(keeper.bin_);
+  const bool wanted = !keeper.location_.empty();
+  const guint interval = keeper.interval_;
+  GST_OBJECT_UNLOCK(keeper.bin_);
+  if (!wanted) return GST_PAD_PROBE_OK;
+  const bool buffer = (GST_PAD_PROBE_INFO_TYPE(info) & GST_PAD_PROBE_TYPE_BUFFER) != 0;
+  const bool end = !buffer && GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) == GST_EVENT_EOS;
+  if (end || (buffer && interval > 0 && keeper.taken_ >= interval)) {
+    keeper.taken_ = 0;
+    keeper.Send(kSnapshotEvent);
+  }
+  if (buffer) ++keeper.taken_;
+  return GST_PAD_PROBE_OK;
+}
+
+// A snapshot that could not be restored, as of a stream that has failed, leaves the file alone.
+Result<void> StateKeeper::Write(const std::string& location, const GstStructure* fields) const {
+  auto* blob = static_cast<GBytes*>(g_value_get_boxed(gst_structure_get_value(fields, "state")));
+  const std::vector<std::byte> bytes = CopyBytes(blob);
+  const Result<ResumePoint> point = check_(StageOf(stages_[0]).model, bytes);
+  if (!point) return Error{location + " is not written: " + point.error().message};
+  return WriteAtomically(location, bytes);
+}
+
+void StateKeeper::Handle(GstMessage* message) const {
+  const std::string file = location();
+  if (file.empty() || GST_MESSAGE_TYPE(message) != GST_MESSAGE_ELEMENT ||
+      !gst_message_has_name(message, "lfm-snapshot"))
+    return;
+  if (const auto written = Write(file, gst_message_get_structure(message)); !written)
+    GST_ELEMENT_WARNING(bin_, RESOURCE, WRITE, ("%s", written.error().message.c_str()), (nullptr));
+}
+
+// The model that the stages will open.
+StateKeeper::ModelResult StateKeeper::OpenTheirModel() const {
+  gchar* path = nullptr;
+  gchar* instance = nullptr;
+  gint cache = 0;
+  g_object_get(stages_[0], "model-path", &path, "model-instance-id", &instance, "kv-precision",
+               &cache, nullptr);
+  ModelResult model = OpenModel(path == nullptr ? "" : path, instance == nullptr ? "" : instance,
+                                static_cast<CachePrecision>(cache));
+  g_free(path);
+  g_free(instance);
+  return model;
+}
+
+StateKeeper::ModelResult StateKeeper::Restore() {
+  constexpr size_t kMostBytes = size_t{1} << 30;
+  taken_ = 0;
+  const std::string file = location();
+  std::error_code ignored;
+  if (file.empty() || !std::filesystem::exists(file, ignored))
+    return std::shared_ptr<const Model>();
+  const auto bytes = ReadFile(file, kMostBytes);
+  if (!bytes) return bytes.error();
+  ModelResult model = OpenTheirModel();
+  if (!model) return model;
+  const Result<ResumePoint> point = check_(*model, *bytes);
+  if (!point) return Error{file + ": " + point.error().message};
+
+  GBytes* blob = g_bytes_new(bytes->data(), bytes->size());
+  for (GstElement* stage : stages_) g_object_set(stage, "state", blob, nullptr);
+  g_bytes_unref(blob);
+  GstStructure* fields =
+      gst_structure_new("lfm-restored", "position", G_TYPE_INT64, gint64{point->position}, nullptr);
+  if (point->last_ns)
+    gst_structure_set(fields, "time", G_TYPE_STRING, Iso8601(*point->last_ns).c_str(), nullptr);
+  gst_element_post_message(bin_, gst_message_new_element(GST_OBJECT(bin_), fields));
+  return model;
+}
+
+}  // namespace rill

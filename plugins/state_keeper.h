@@ -1,0 +1,64 @@
+// The file that a bin keeps its stream's state in: written at the end of the stream and every so
+// many buffers, atomically and in the streaming thread, and gone on from when the bin starts.
+//
+// Properties state-location and state-interval, action signals snapshot and reset-state, the
+// message lfm-restored{position, time}.
+#pragma once
+
+#include <gst/gst.h>
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "pipeline/stream_snapshot.h"
+
+namespace rill {
+
+// One in the Impl of such a bin.
+class StateKeeper {
+ public:
+  // Whether bytes restore into a model, and where the stream goes on.
+  using Check = Result<ResumePoint> (*)(std::shared_ptr<const Model> model,
+                                        std::span<const std::byte> bytes);
+  using ModelResult = Result<std::shared_ptr<const Model>>;
+
+  enum Property : guint { kStateLocation, kStateInterval, kProperties };
+  // From the id `first` on.
+  static void InstallProperties(GObjectClass* object_class, guint first);
+  // The signals; their handlers get the bin.
+  static void InstallSignals(GType type, void (*snapshot)(GstElement*), void (*reset)(GstElement*));
+
+  // `entry` is the element inside whose sink pad buffers come in at; `stages` hold the state, the
+  // first of them says which model.
+  StateKeeper(GstElement* bin, GstElement* entry, std::vector<GstElement*> stages, Check check);
+
+  void SetProperty(guint property, const GValue* value);
+  void GetProperty(guint property, GValue* value) const;
+
+  // Sends an event of our own into the stream, behind what came so far.
+  void Send(const char* event) const;
+  // Before PAUSED: hands the file's snapshot to the stages; a file that is not there yet is a
+  // stream that begins. Gives the model, if it had to be loaded, so that it is not loaded twice.
+  ModelResult Restore();
+  // For every message of the bin: writes a snapshot that was taken.
+  void Handle(GstMessage* message) const;
+
+ private:
+  static GstPadProbeReturn Watch(GstPad* pad, GstPadProbeInfo* info, gpointer keeper);
+  std::string location() const;
+  ModelResult OpenTheirModel() const;
+  Result<void> Write(const std::string& location, const GstStructure* fields) const;
+
+  GstElement* bin_;
+  GstElement* entry_;
+  std::vector<GstElement*> stages_;
+  Check check_;
+  std::string location_;  // GST_OBJECT_LOCK of the bin
+  guint interval_ = 0;    // GST_OBJECT_LOCK of the bin
+  guint taken_ = 0;       // streaming thread only: buffers since the last write
+};
+
+}  // namespace rill

@@ -1,0 +1,65 @@
+// Properties of lfmtranscribe, which lfmtranscriber has as well.
+#pragma once
+
+#include <gst/gst.h>
+
+#include <string>
+
+#include "pipeline/transcribe_stage.h"
+#include "plugins/text_output.h"
+
+namespace rill {
+
+enum class DecoderKind { kGreedy, kBeam };
+
+// What an element is set to.
+struct TranscribeSettings {
+  gint lookahead = -1;  // frames; -1: as the model says
+  DecoderKind decoder = DecoderKind::kBeam;
+  std::string language_model;
+  std::string hotwords;
+  gdouble hotword_boost = 2;
+  gdouble blank_penalty = 0;
+  guint beam = 16;
+  gdouble lm_weight = 0, word_bonus = 0;  // set to CtcBeamOptions' in the constructor
+  guint pause_ms = 800, long_ms = 20000, long_pause_ms = 240;
+  TextSettings text;
+  bool messages = true;
+  guint64 message_interval_ns = 0;
+  guint latency_ms = 0;
+
+  TranscribeSettings();
+};
+
+// In the order of InstallTranscribeProperties, from `first` on.
+enum TranscribeProperty : guint {
+  kLookahead,
+  kDecoder,
+  kLanguageModel,
+  kHotwords,
+  kHotwordBoost,
+  kBlankPenalty,
+  kBeam,
+  kLmWeight,
+  kWordBonus,
+  kPause,
+  kLongUtterance,
+  kLongPause,
+  kOutput,
+  kLineLength,
+  kNewline,
+  kTranscriptMessages,
+  kTranscriptMessageInterval,
+  kLatency,
+  kTranscribeProperties,
+};
+
+void InstallTranscribeProperties(GObjectClass* object_class, guint first);
+// The caller holds GST_OBJECT_LOCK.
+void SetTranscribeProperty(TranscribeSettings& settings, guint property, const GValue* value);
+void GetTranscribeProperty(const TranscribeSettings& settings, guint property, GValue* value);
+
+// Options of a stage, with the language model loaded.
+Result<TranscribeOptions> ToOptions(const TranscribeSettings& settings);
+
+}  // namespace rill
