@@ -44,6 +44,9 @@ Result<BenchReport> BenchLtsf(const BenchOptions& options);      // ltsf
 Result<BenchReport> BenchSpeed(const BenchOptions& options);     // speed
 Result<BenchReport> BenchEquality(const BenchOptions& options);  // equality
 
+// Resident memory of this process.
+uint64_t ResidentBytes();
+
 // Finds and loads the model of the options, which must forecast at least `horizon` steps.
 Result<std::shared_ptr<const Model>> BenchModel(const BenchOptions& options, size_t horizon);
 // Path of a file of the public data sets, after a look that it is there.

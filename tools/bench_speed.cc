@@ -27,13 +27,6 @@ double Seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-uint64_t ResidentBytes() {
-  std::ifstream statm("/proc/self/statm");
-  uint64_t pages = 0, resident = 0;
-  statm >> pages >> resident;
-  return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-}
-
 uint64_t HeapBytes() { return mallinfo2().uordblks; }
 
 // Rows that repeat after a prime number of hours, made beforehand so that only the stream is timed.
@@ -89,6 +82,13 @@ Result<double> TimeForecast(Session& session, size_t horizon) {
 }
 
 }  // namespace
+
+uint64_t ResidentBytes() {
+  std::ifstream statm("/proc/self/statm");
+  uint64_t pages = 0, resident = 0;
+  statm >> pages >> resident;
+  return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
 
 Result<BenchReport> BenchSpeed(const BenchOptions& options) {
   const Result<std::shared_ptr<const Model>> model = BenchModel(options, 1);

@@ -9,6 +9,7 @@ namespace rill {
 // leaves its exit code in `code`.
 void AddInspect(CLI::App& app, int& code);
 void AddForecast(CLI::App& app, int& code);
+void AddTranscribe(CLI::App& app, int& code);
 void AddBench(CLI::App& app, int& code);
 
 }  // namespace rill

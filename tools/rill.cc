@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
   int code = rill::kDone;
   rill::AddInspect(app, code);
   rill::AddForecast(app, code);
+  rill::AddTranscribe(app, code);
   rill::AddBench(app, code);
   try {
     app.parse(argc, argv);

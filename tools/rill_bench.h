@@ -6,5 +6,6 @@
 namespace rill {
 
 void AddBenchForecast(CLI::App& bench, int& code);
+void AddBenchSpeech(CLI::App& bench, int& code);
 
 }  // namespace rill

@@ -93,6 +93,10 @@ std::vector<Part> PartsOf(const Model& model, const Session* session) {
   const Weights& weights = model.weights();
   std::vector<Part> parts;
   if (model.sensor() != nullptr) parts.push_back(Sum(weights, "encoder sensor", {"sensor."}));
+  if (model.audio() != nullptr) {
+    parts.push_back(Sum(weights, "encoder audio", {"audio."}));
+    parts.back().state_bytes = model.audio()->layout().bytes();
+  }
   for (size_t n = 0; n < model.backbone().operators().size(); ++n) {
     parts.push_back(Sum(weights, fmt::format("block {} {}", n, model.backbone().operators()[n]),
                         {fmt::format("blk.{}.", n)}));
@@ -100,6 +104,10 @@ std::vector<Part> PartsOf(const Model& model, const Session* session) {
   }
   parts.push_back(Sum(weights, "norm", {"norm."}));
   if (model.forecast() != nullptr) parts.push_back(Sum(weights, "head forecast", {"forecast."}));
+  if (model.transcribe() != nullptr) {
+    parts.push_back(Sum(weights, "head transcribe", {"transcribe."}));
+    parts.back().state_bytes = model.transcribe()->layout().bytes();
+  }
   if (session != nullptr) {
     // What a session of one channel keeps beside the backbone's state.
     parts.front().state_bytes = session->state_bytes() - model.backbone().layout().bytes();
@@ -141,6 +149,12 @@ Json Describe(const Model& model, const std::vector<Part>& parts, const Session*
     json["heads"]["forecast"] = {{"horizon", model.forecast()->horizon()},
                                  {"quantile_levels", levels}};
   }
+  if (const AudioEncoder* audio = model.audio(); audio != nullptr)
+    json["encoders"]["audio"] = {{"rate_hz", audio->rate()}, {"frame_samples", audio->hop()}};
+  if (const TranscribeHead* head = model.transcribe(); head != nullptr)
+    json["heads"]["transcribe"] = {{"pieces", head->pieces().size()},
+                                   {"lookahead", head->usual_lookahead()},
+                                   {"most_lookahead", head->most_lookahead()}};
   if (one != nullptr && two != nullptr) {
     const size_t more = two->state_bytes() - one->state_bytes();
     json["state_bytes"] = {{"per_channel", more},
@@ -169,15 +183,25 @@ void PrintModel(const Json& json, const std::vector<Part>& parts) {
     fmt::print("state        {} bytes a channel and {} a session, for ever\n",
                Grouped(json["state_bytes"]["per_channel"].get<uint64_t>()),
                Grouped(json["state_bytes"]["per_session"].get<uint64_t>()));
-  if (json.contains("encoders"))
+  const Json none = Json::object();
+  const Json encoders = json.value("encoders", none), heads = json.value("heads", none);
+  if (encoders.contains("sensor"))
     fmt::print(
         "encoder      sensor: a frame is {} slots; rows before the frame is full count too\n",
-        json["encoders"]["sensor"]["patch"].get<size_t>());
-  if (json.contains("heads"))
-    fmt::print(
-        "head         forecast: 1 to {} steps, quantiles {}\n",
-        json["heads"]["forecast"]["horizon"].get<size_t>(),
-        fmt::join(json["heads"]["forecast"]["quantile_levels"].get<std::vector<double>>(), " "));
+        encoders["sensor"]["patch"].get<size_t>());
+  if (encoders.contains("audio"))
+    fmt::print("encoder      audio: a frame is {} samples at {} Hz\n",
+               encoders["audio"]["frame_samples"].get<size_t>(),
+               encoders["audio"]["rate_hz"].get<size_t>());
+  if (heads.contains("transcribe"))
+    fmt::print("head         transcribe: {} word pieces, {} frames of lookahead, at most {}\n",
+               heads["transcribe"]["pieces"].get<size_t>(),
+               heads["transcribe"]["lookahead"].get<size_t>(),
+               heads["transcribe"]["most_lookahead"].get<size_t>());
+  if (heads.contains("forecast"))
+    fmt::print("head         forecast: 1 to {} steps, quantiles {}\n",
+               heads["forecast"]["horizon"].get<size_t>(),
+               fmt::join(heads["forecast"]["quantile_levels"].get<std::vector<double>>(), " "));
   fmt::print("fingerprint  {}\n", json["fingerprint"].get<std::string>());
   fmt::print("runs on      {}\n", json["vector_target"].get<std::string>());
 }

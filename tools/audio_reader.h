@@ -1,0 +1,39 @@
+// Sound of anything that GStreamer can decode, as mono samples.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "operators/core/result.h"
+
+namespace rill {
+
+class AudioReader {
+ public:
+  // A file, - for the standard input.
+  static Result<AudioReader> OpenFile(const std::string& path, size_t rate_hz);
+  // The machine's microphone, or whatever a description in the language of gst-launch-1.0 gives.
+  static Result<AudioReader> OpenLive(const std::string& source, size_t rate_hz);
+
+  AudioReader(AudioReader&&) noexcept;
+  AudioReader& operator=(AudioReader&&) noexcept;
+  ~AudioReader();
+
+  // The next samples, valid until the next call; none at the end. Waits for a live source.
+  Result<std::optional<std::span<const float>>> Next();
+  // What a source says about its length; 0 when it does not.
+  double seconds() const;
+
+ private:
+  struct Pipeline;
+  explicit AudioReader(std::unique_ptr<Pipeline> pipeline);
+  static Result<AudioReader> Open(const std::string& source, const std::string& name,
+                                  size_t rate_hz, bool live);
+
+  std::unique_ptr<Pipeline> pipeline_;
+};
+
+}  // namespace rill

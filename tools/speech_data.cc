@@ -1,0 +1,142 @@
+#include "tools/speech_data.h"
+
+#include <algorithm>
+#include <cctype>
+#include <fstream>
+#include <map>
+#include <regex>
+#include <set>
+#include <sstream>
+
+namespace rill {
+namespace {
+
+constexpr const char* kOnes[] = {"zero",    "one",     "two",       "three",    "four",
+                                 "five",    "six",     "seven",     "eight",    "nine",
+                                 "ten",     "eleven",  "twelve",    "thirteen", "fourteen",
+                                 "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"};
+constexpr const char* kTens[] = {"",      "",      "twenty",  "thirty", "forty",
+                                 "fifty", "sixty", "seventy", "eighty", "ninety"};
+
+// Words of 0 to 999,999.
+std::string Cardinal(int64_t number) {
+  if (number < 20) return kOnes[number];
+  if (number < 100)
+    return kTens[number / 10] + (number % 10 != 0 ? " " + Cardinal(number % 10) : "");
+  const int64_t unit = number >= 1000 ? 1000 : 100;
+  return Cardinal(number / unit) + (unit == 1000 ? " thousand" : " hundred") +
+         (number % unit != 0 ? " " + Cardinal(number % unit) : "");
+}
+
+std::string Ordinal(int64_t number) {
+  static const std::map<std::string, std::string> irregular = {
+      {"one", "first"},    {"two", "second"}, {"three", "third"},   {"five", "fifth"},
+      {"eight", "eighth"}, {"nine", "ninth"}, {"twelve", "twelfth"}};
+  const std::string words = Cardinal(number);
+  const size_t space = words.rfind(' ');
+  const std::string head = space == std::string::npos ? "" : words.substr(0, space + 1);
+  std::string last = words.substr(head.size());
+  if (const auto found = irregular.find(last); found != irregular.end())
+    last = found->second;
+  else
+    last = last.ends_with('y') ? last.substr(0, last.size() - 1) + "ieth" : last + "th";
+  return head + last;
+}
+
+// Digits as they are said.
+std::string SpokenNumber(const std::string& digits) {
+  constexpr size_t kMostDigits = 6;
+  if (digits == "00") return "hundred";
+  if (digits.size() > kMostDigits || (digits.size() > 1 && digits[0] == '0')) {
+    std::string words;
+    for (const char digit : digits)
+      words += (words.empty() ? "" : " ") + std::string(kOnes[digit - '0']);
+    return words;
+  }
+  const int64_t number = std::stoll(digits);
+  if (number < 1100 || number >= 2000) return Cardinal(number);
+  const int64_t rest = number % 100;
+  const std::string tail = rest == 0  ? "hundred"
+                           : rest > 9 ? Cardinal(rest)
+                                      : "oh " + std::string(kOnes[rest]);
+  return Cardinal(number / 100) + " " + tail;
+}
+
+// `text` with every match of `pattern` replaced by what `spoken` makes of its first group.
+template <typename Function>
+std::string Replace(const std::string& text, const std::regex& pattern, const Function& spoken) {
+  std::string out;
+  auto from = text.begin();
+  for (std::sregex_iterator i(text.begin(), text.end(), pattern), end; i != end; ++i) {
+    out.append(from, text.begin() + i->position());
+    out += " " + spoken((*i)[1].str()) + " ";
+    from = text.begin() + i->position() + i->length();
+  }
+  return out.append(from, text.end());
+}
+
+}  // namespace
+
+std::string SpokenText(std::string_view raw) {
+  static const std::regex ordinal("(\\d{1,6})(?:st|nd|rd|th)\\b"), decade("\\b(1\\d\\d0)'?s\\b"),
+      number("(\\d+)");
+  std::string text(raw);
+  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  if (text.find_first_of("0123456789") != std::string::npos) {
+    text = Replace(text, ordinal, [](const std::string& d) { return Ordinal(std::stoll(d)); });
+    text = Replace(text, decade, [](const std::string& d) {
+      const std::string words = SpokenNumber(d);
+      return words.ends_with('y') ? words.substr(0, words.size() - 1) + "ies" : words;
+    });
+    text = Replace(text, number, SpokenNumber);
+  }
+  for (char& c : text)
+    if (!(c >= 'a' && c <= 'z') && c != '\'') c = ' ';
+  std::string out;
+  for (const std::string& word : SplitWords(text)) out += (out.empty() ? "" : " ") + word;
+  return out;
+}
+
+std::vector<std::string> SplitWords(const std::string& text) {
+  std::istringstream stream(text);
+  std::vector<std::string> words;
+  for (std::string word; stream >> word;) words.push_back(word);
+  return words;
+}
+
+Result<std::vector<Utterance>> ReadManifest(const std::string& folder) {
+  const std::string path = folder + "/manifest.tsv";
+  std::ifstream file(path);
+  if (!file)
+    return Error{path + " is not there; RILL_DATA_DIR or --data says where the data sets are"};
+  std::vector<Utterance> utterances;
+  std::map<std::string, std::set<std::string>> speakers;
+  std::string line;
+  std::getline(file, line);  // the header
+  while (std::getline(file, line)) {
+    std::vector<std::string> cells;
+    std::istringstream stream(line);
+    for (std::string cell; std::getline(stream, cell, '\t');) cells.push_back(cell);
+    if (cells.size() != 5)
+      return Error{path + ": a row of " + std::to_string(cells.size()) + " cells"};
+    Utterance utterance{cells[0].substr(0, cells[0].find('/')),
+                        folder + "/" + cells[0],
+                        cells[3],
+                        std::stod(cells[1]),
+                        std::stod(cells[2]),
+                        SpokenText(cells[4]),
+                        "train"};
+    speakers[utterance.set].insert(utterance.speaker);
+    utterances.push_back(std::move(utterance));
+  }
+  for (Utterance& utterance : utterances) {
+    const std::set<std::string>& all = speakers[utterance.set];
+    if (all.size() == 1) continue;
+    const auto index = std::distance(all.begin(), all.find(utterance.speaker)) % 5;
+    if (index == 3) utterance.split = "test";
+    if (index == 4) utterance.split = "validation";
+  }
+  return utterances;
+}
+
+}  // namespace rill
