@@ -1,15 +1,19 @@
-# What a consumer gets: the layers as static libraries, pipeline/session.h with the headers it needs, the models,
+# What a consumer gets: the layers as static libraries, pipeline/session.h and transcriber.h with the headers they need, the models,
 # find_package(rill) and pkg-config. tests/install builds a program against it.
 include(CMakePackageConfigHelpers)
 
 set(RILL_HEADERS
-  modalities/forecast_head.h modalities/sampling.h modalities/sensor_encoder.h
-  modalities/series_norm.h
-  operators/attention.h operators/block.h operators/cfc.h operators/linear.h
+  modalities/audio_encoder.h modalities/audio_mel.h modalities/ctc_beam.h modalities/ctc_decoder.h
+  modalities/forecast_head.h modalities/framer.h modalities/hotwords.h modalities/ngram_lm.h
+  modalities/ngram_tables.h modalities/sampling.h modalities/sensor_encoder.h
+  modalities/series_norm.h modalities/transcribe_head.h
+  operators/attention.h operators/block.h operators/causal_conv2d.h operators/cfc.h operators/linear.h
   operators/liquid_scan.h operators/norm.h operators/short_conv.h operators/swiglu.h
-  operators/core/frames.h operators/core/kernels.h operators/core/quant.h operators/core/result.h
+  operators/core/frames.h operators/core/kernels.h operators/core/packed_q8.h operators/core/quant.h operators/core/result.h
   operators/core/scratch.h operators/core/state.h operators/core/view.h operators/core/weights.h
-  pipeline/forecast.h pipeline/model.h pipeline/session.h pipeline/snapshot.h pipeline/stages.h)
+  pipeline/audio_stage.h pipeline/forecast.h pipeline/language_model.h pipeline/model.h
+  pipeline/session.h pipeline/snapshot.h pipeline/stages.h pipeline/transcribe_stage.h
+  pipeline/transcriber.h)
 foreach(header ${RILL_HEADERS})
   get_filename_component(folder ${header} DIRECTORY)
   install(FILES ${header} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/rill/${folder})
@@ -27,4 +31,4 @@ configure_file(cmake/rill.pc.in ${PROJECT_BINARY_DIR}/rill.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/rill.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
 install(DIRECTORY models/ DESTINATION ${CMAKE_INSTALL_DATADIR}/rill/models
-  FILES_MATCHING PATTERN "*.gguf" PATTERN "*.md")
+  FILES_MATCHING PATTERN "*.gguf" PATTERN "*.lm" PATTERN "*.md")

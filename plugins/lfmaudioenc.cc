@@ -19,9 +19,8 @@
  *     lfmaudioenc ! filesink location=embeddings.f32
  * ]|
  */
-#include <gst/audio/audio.h>
-
 #include "pipeline/audio_stage.h"
+#include "plugins/audio_input.h"
 #include "plugins/element.h"
 #include "plugins/frame_meta.h"
 #include "plugins/stage_element.h"
@@ -31,10 +30,6 @@ GST_DEBUG_CATEGORY_STATIC(lfm_audio_enc_debug);
 #define GST_CAT_DEFAULT lfm_audio_enc_debug
 
 namespace {
-
-constexpr char kAudioCaps[] =
-    "audio/x-raw, format=(string){ " GST_AUDIO_NE(F32) ", " GST_AUDIO_NE(S16) " }, "
-    "rate=(int)[1, max], channels=(int)1, layout=(string)interleaved";
 
 struct FreeAlign {
   void operator()(GstAudioStreamAlign* align) const { gst_audio_stream_align_free(align); }
@@ -58,6 +53,7 @@ struct Impl {
   guint64 frames = 0;                            // GST_OBJECT_LOCK
   int64_t unsound = 0;                           // GST_OBJECT_LOCK
   GstClockTime hop = 0;                          // GST_OBJECT_LOCK
+  gint rate = 0;                                 // GST_OBJECT_LOCK; 0 while no model is loaded
   Stream stream;  // streaming thread only; empty until caps are known
 };
 
@@ -172,34 +168,13 @@ rill::Result<void> Restore(GstElement* element) {
   return {};
 }
 
-// The samples of a buffer as float32.
-rill::Result<void> Read(Stream& stream, GstBuffer* buffer) {
-  const rill::MappedBuffer map(buffer, GST_MAP_READ);
-  const std::span<const std::byte> bytes = map.bytes();
-  const size_t size = static_cast<size_t>(GST_AUDIO_INFO_BPF(&stream.info));
-  if (!map || bytes.size() % size != 0)
-    return rill::Error{"a buffer of " + std::to_string(bytes.size()) +
-                       " bytes does not hold whole samples of " + std::to_string(size)};
-  stream.samples.resize(bytes.size() / size);
-  if (GST_AUDIO_INFO_FORMAT(&stream.info) == GST_AUDIO_FORMAT_F32) {
-    std::memcpy(stream.samples.data(), bytes.data(), bytes.size());
-    return {};
-  }
-  for (size_t i = 0; i < stream.samples.size(); ++i) {
-    int16_t sample = 0;
-    std::memcpy(&sample, bytes.data() + i * sizeof sample, sizeof sample);
-    stream.samples[i] = static_cast<float>(sample) / 32768;
-  }
-  return {};
-}
-
 GstFlowReturn Take(GstElement* element, GstBuffer* buffer) {
   Stream& stream = Of(element).stream;
   const rill::BufferOwner owner(buffer);
   if (!stream.audio) return GST_FLOW_NOT_NEGOTIATED;
   if (const auto restored = Restore(element); !restored)
     return rill::Fail(element, GST_RESOURCE_ERROR_READ, restored.error());
-  if (const auto read = Read(stream, buffer); !read)
+  if (const auto read = rill::ReadSamples(buffer, stream.info, stream.samples); !read)
     return rill::Fail(element, GST_STREAM_ERROR_FORMAT, read.error());
   if (stream.samples.empty()) return GST_FLOW_OK;
   const GstClockTime pts = GST_BUFFER_PTS(buffer);
@@ -297,48 +272,12 @@ GstEvent* Event(GstElement* element, GstEvent* event) {
   return event;
 }
 
-// The template, with the model's rate once a model is loaded.
-GstCaps* AcceptedCaps(GstPad* pad, GstElement* element) {
-  GstCaps* caps = gst_caps_make_writable(gst_pad_get_pad_template_caps(pad));
-  GST_OBJECT_LOCK(element);
-  const gint rate = rill::StageOf(element).model == nullptr
-                        ? 0
-                        : static_cast<gint>(rill::StageOf(element).model->audio()->rate());
-  GST_OBJECT_UNLOCK(element);
-  if (rate > 0) gst_caps_set_simple(caps, "rate", G_TYPE_INT, rate, nullptr);
-  return caps;
-}
-
-gboolean AnswerCaps(GstPad* pad, GstElement* element, GstQuery* query) {
-  GstCaps* filter = nullptr;
-  gst_query_parse_caps(query, &filter);
-  GstCaps* caps = AcceptedCaps(pad, element);
-  if (filter != nullptr) {
-    GstCaps* both = gst_caps_intersect_full(filter, caps, GST_CAPS_INTERSECT_FIRST);
-    gst_caps_unref(caps);
-    caps = both;
-  }
-  gst_query_set_caps_result(query, caps);
-  gst_caps_unref(caps);
-  return TRUE;
-}
-
-// Another rate is let in, so that SetCaps can say what is wrong.
-gboolean AnswerAcceptCaps(GstPad* pad, GstQuery* query) {
-  GstCaps* caps = nullptr;
-  gst_query_parse_accept_caps(query, &caps);
-  GstCaps* accepted = gst_pad_get_pad_template_caps(pad);
-  gst_query_set_accept_caps_result(query, gst_caps_is_subset(caps, accepted));
-  gst_caps_unref(accepted);
-  return TRUE;
-}
-
 gboolean SinkQuery(GstPad* pad, GstObject* parent, GstQuery* query) {
-  switch (GST_QUERY_TYPE(query)) {
-    case GST_QUERY_CAPS: return AnswerCaps(pad, GST_ELEMENT(parent), query);
-    case GST_QUERY_ACCEPT_CAPS: return AnswerAcceptCaps(pad, query);
-    default: return rill::AnswerAllocation(query) || gst_pad_query_default(pad, parent, query);
-  }
+  GST_OBJECT_LOCK(parent);
+  const gint rate = Of(parent).rate;
+  GST_OBJECT_UNLOCK(parent);
+  return rill::AnswerCaps(pad, rate, query) || rill::AnswerAllocation(query) ||
+         gst_pad_query_default(pad, parent, query);
 }
 
 gboolean SourceQuery(GstPad* pad, GstObject* parent, GstQuery* query) {
@@ -359,12 +298,18 @@ rill::Result<void> Open(GstElement* element) {
   GST_OBJECT_LOCK(element);
   self.frames = 0;
   self.unsound = 0;
+  self.rate = static_cast<gint>(model.audio()->rate());
   self.hop = gst_util_uint64_scale(model.audio()->hop(), GST_SECOND, model.audio()->rate());
   GST_OBJECT_UNLOCK(element);
   return {};
 }
 
-void Close(GstElement* element) { Of(element).stream = {}; }
+void Close(GstElement* element) {
+  Of(element).stream = {};
+  GST_OBJECT_LOCK(element);
+  Of(element).rate = 0;
+  GST_OBJECT_UNLOCK(element);
+}
 
 void SetProperty(GObject* object, guint id, const GValue* value, GParamSpec*) {
   GST_OBJECT_LOCK(object);
@@ -413,7 +358,7 @@ void lfm_audio_enc_class_init(LfmAudioEncClass* element_class) {
   stage.take = Take;
   stage.event = Event;
   GstElementClass* base = GST_ELEMENT_CLASS(element_class);
-  rill::AddPadTemplate(base, "sink", GST_PAD_SINK, {kAudioCaps});
+  rill::AddPadTemplate(base, "sink", GST_PAD_SINK, {rill::kMonoCaps});
   rill::AddPadTemplate(base, "src", GST_PAD_SRC, {rill::kFloat32TensorCaps});
   gst_element_class_set_static_metadata(base, "Audio encoder", "Filter/Converter/Audio",
                                         "Turns audio into the frames of a model", "Rill");

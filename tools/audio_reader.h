@@ -7,7 +7,7 @@
 #include <span>
 #include <string>
 
-#include "operators/core/result.h"
+#include "pipeline/model.h"  // Result
 
 namespace rill {
 

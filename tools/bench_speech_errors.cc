@@ -41,6 +41,7 @@ Result<std::vector<float>> SomeSpeech(const SpeechBenchOptions& options, double 
     samples.insert(samples.end(), sound->begin(), sound->end());
   }
   samples.resize(std::min(samples.size(), count));
+  samples.shrink_to_fit();
   return samples;
 }
 

@@ -155,7 +155,7 @@ Result<BenchReport> BenchSpeechSilence(const SpeechBenchOptions& options) {
 Result<BenchReport> BenchSpeechEndurance(const SpeechBenchOptions& options) {
   Result<Transcriber> stream = OpenTranscriber(options.speech);
   if (!stream) return stream.error();
-  const Result<std::vector<float>> speech = SomeSpeech(options, 600, stream->rate());
+  const Result<std::vector<float>> speech = SomeSpeech(options, 60, stream->rate());
   if (!speech) return speech.error();
   const size_t hop = static_cast<size_t>(kHopSeconds * static_cast<double>(stream->rate()));
   const size_t hops = static_cast<size_t>(options.hours * 3600 / kHopSeconds);

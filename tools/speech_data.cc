@@ -4,7 +4,6 @@
 #include <cctype>
 #include <fstream>
 #include <map>
-#include <regex>
 #include <set>
 #include <sstream>
 
@@ -62,38 +61,51 @@ std::string SpokenNumber(const std::string& digits) {
   return Cardinal(number / 100) + " " + tail;
 }
 
-// `text` with every match of `pattern` replaced by what `spoken` makes of its first group.
-template <typename Function>
-std::string Replace(const std::string& text, const std::regex& pattern, const Function& spoken) {
-  std::string out;
-  auto from = text.begin();
-  for (std::sregex_iterator i(text.begin(), text.end(), pattern), end; i != end; ++i) {
-    out.append(from, text.begin() + i->position());
-    out += " " + spoken((*i)[1].str()) + " ";
-    from = text.begin() + i->position() + i->length();
-  }
-  return out.append(from, text.end());
+bool IsWordLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; }
+
+// Whether `text` goes on with `suffix` at `at`, and the word ends there.
+bool EndsWith(std::string_view text, size_t at, std::string_view suffix) {
+  const size_t end = at + suffix.size();
+  return text.substr(at).starts_with(suffix) && (end == text.size() || !IsWordLetter(text[end]));
+}
+
+// Digits at `at` of a text as they are said; moves `at` behind them and their ending.
+std::string TakeNumber(std::string_view text, size_t& at) {
+  constexpr size_t kMostDigits = 6;
+  const bool begins_word = at == 0 || !IsWordLetter(text[at - 1]);
+  size_t end = at;
+  while (end < text.size() && text[end] >= '0' && text[end] <= '9') ++end;
+  const std::string digits(text.substr(at, end - at));
+  at = end;
+  for (const char* ending : {"st", "nd", "rd", "th"})
+    if (digits.size() <= kMostDigits && EndsWith(text, end, ending)) {
+      at += 2;
+      return Ordinal(std::stoll(digits));
+    }
+  const std::string words = SpokenNumber(digits);
+  if (begins_word && digits.size() == 4 && digits.front() == '1' && digits.back() == '0')
+    for (const std::string_view ending : {"'s", "s"})  // a decade
+      if (EndsWith(text, end, ending)) {
+        at += ending.size();
+        return words.ends_with('y') ? words.substr(0, words.size() - 1) + "ies" : words;
+      }
+  return words;
 }
 
 }  // namespace
 
 std::string SpokenText(std::string_view raw) {
-  static const std::regex ordinal("(\\d{1,6})(?:st|nd|rd|th)\\b"), decade("\\b(1\\d\\d0)'?s\\b"),
-      number("(\\d+)");
-  std::string text(raw);
+  std::string text(raw), spoken, out;
   for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  if (text.find_first_of("0123456789") != std::string::npos) {
-    text = Replace(text, ordinal, [](const std::string& d) { return Ordinal(std::stoll(d)); });
-    text = Replace(text, decade, [](const std::string& d) {
-      const std::string words = SpokenNumber(d);
-      return words.ends_with('y') ? words.substr(0, words.size() - 1) + "ies" : words;
-    });
-    text = Replace(text, number, SpokenNumber);
+  for (size_t at = 0; at < text.size();) {
+    if (text[at] >= '0' && text[at] <= '9')
+      spoken += " " + TakeNumber(text, at) + " ";
+    else
+      spoken += text[at++];
   }
-  for (char& c : text)
+  for (char& c : spoken)
     if (!(c >= 'a' && c <= 'z') && c != '\'') c = ' ';
-  std::string out;
-  for (const std::string& word : SplitWords(text)) out += (out.empty() ? "" : " ") + word;
+  for (const std::string& word : SplitWords(spoken)) out += (out.empty() ? "" : " ") + word;
   return out;
 }
 

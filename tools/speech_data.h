@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "operators/core/result.h"
+#include "pipeline/model.h"  // Result
 
 namespace rill {
 
