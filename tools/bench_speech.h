@@ -16,7 +16,8 @@ struct SpeechBenchOptions {
   std::string data;            // directory; empty: DataDirectory()
   std::string split = "test";  // or validation
   std::vector<std::string> sets = {"librispeech-28spk", "speechocean762"};
-  size_t every = 1;  // wer: only every so manieth utterance
+  size_t every = 1;        // wer: only every so manieth utterance
+  std::string alignments;  // latency: file of them
   size_t streams = 32, threads = 2;
   double seconds = 60;  // of sound: speed, streams
   double minutes = 10;  // of each kind: silence
@@ -24,6 +25,7 @@ struct SpeechBenchOptions {
 };
 
 Result<BenchReport> BenchSpeechErrors(const SpeechBenchOptions& options);     // wer
+Result<BenchReport> BenchSpeechLatency(const SpeechBenchOptions& options);    // latency
 Result<BenchReport> BenchSpeechSpeed(const SpeechBenchOptions& options);      // speed
 Result<BenchReport> BenchSpeechStreams(const SpeechBenchOptions& options);    // streams
 Result<BenchReport> BenchSpeechSilence(const SpeechBenchOptions& options);    // silence

@@ -18,6 +18,7 @@ constexpr const char* kExamples = R"(Examples:
 The data sets are looked for in RILL_DATA_DIR, by default ../shared/data beside the source tree.)";
 
 Result<BenchReport> RunTask(const SpeechBenchOptions& options) {
+  if (options.task == "latency") return BenchSpeechLatency(options);
   if (options.task == "speed") return BenchSpeechSpeed(options);
   if (options.task == "streams") return BenchSpeechStreams(options);
   if (options.task == "silence") return BenchSpeechSilence(options);
@@ -35,7 +36,7 @@ void AddBenchSpeech(CLI::App& bench, int& code) {
   command->footer(kExamples);
   command->add_option("--task", options->task, "What to measure")
       ->required()
-      ->check(CLI::IsMember({"wer", "speed", "streams", "silence", "endurance"}));
+      ->check(CLI::IsMember({"wer", "latency", "speed", "streams", "silence", "endurance"}));
   command->add_option("--data", options->data, "Directory of the data sets");
   command->add_flag("--json", *json, "JSON instead of a table");
   command->add_option("--split", options->split, "wer: whose utterances")
@@ -44,6 +45,8 @@ void AddBenchSpeech(CLI::App& bench, int& code) {
   command->add_option("--sets", options->sets, "wer: of which sets")->delimiter(',');
   command->add_option("--every", options->every, "wer: only every so manieth utterance")
       ->check(CLI::PositiveNumber);
+  command->add_option("--alignments", options->alignments,
+                      "latency: when words end, as training/rill_train/align.py writes it");
   command->add_option("--streams", options->streams, "streams: at a time")
       ->check(CLI::Range(1, 10000))
       ->capture_default_str();

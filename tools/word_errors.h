@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace rill {
 
@@ -22,5 +24,9 @@ struct WordErrors {
 // Of all alignments of the least cost, the one with the fewest substitutions.
 WordErrors CountErrors(std::span<const std::string> reference,
                        std::span<const std::string> hypothesis);
+
+// Which words of both are the same ones in such an alignment: indices, ascending.
+std::vector<std::pair<size_t, size_t>> MatchWords(std::span<const std::string> reference,
+                                                  std::span<const std::string> hypothesis);
 
 }  // namespace rill

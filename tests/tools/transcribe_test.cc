@@ -30,6 +30,17 @@ TEST(WordErrors, CountsTheCheapestWay) {
   EXPECT_EQ(sum.rate(), 0.25);
 }
 
+TEST(WordErrors, MatchesWordsInOrder) {
+  const auto match = [](const std::string& reference, const std::string& hypothesis) {
+    return MatchWords(SplitWords(reference), SplitWords(hypothesis));
+  };
+  using Pairs = std::vector<std::pair<size_t, size_t>>;
+  EXPECT_EQ(match("a b c", "a x c"), (Pairs{{0, 0}, {2, 2}}));
+  EXPECT_EQ(match("a b c d", "b d"), (Pairs{{1, 0}, {3, 1}}));
+  EXPECT_EQ(match("a", "x a y"), (Pairs{{0, 1}}));
+  EXPECT_EQ(match("a b", ""), Pairs());
+}
+
 TEST(SpokenText, ReadsNumbersAsPeopleDo) {
   EXPECT_EQ(SpokenText("This is the 1940's!"), "this is the nineteen forties");
   EXPECT_EQ(SpokenText("in 1844, up to 100 miles"),

@@ -1,0 +1,135 @@
+// When words show against when they were said.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include "tools/bench_speech.h"
+#include "tools/word_errors.h"
+
+namespace rill {
+namespace {
+
+struct AlignedWord {
+  std::string text;
+  double end = 0;  // seconds into the utterance
+};
+
+// Words of utterances, by file and start in milliseconds.
+using Alignments = std::map<std::pair<std::string, long>, std::vector<AlignedWord>>;
+
+long Milliseconds(double seconds) { return std::lround(1000 * seconds); }
+
+Result<Alignments> ReadAlignments(const std::string& path, const std::string& folder) {
+  std::ifstream file(path);
+  if (!file)
+    return Error{"no alignments \"" + path +
+                 "\"; training/rill_train/align.py makes them for --alignments"};
+  Alignments found;
+  std::string line;
+  std::getline(file, line);  // the header
+  while (std::getline(file, line)) {
+    std::istringstream cells(line);
+    std::string name, start, word, end;
+    if (!std::getline(cells, name, '\t') || !std::getline(cells, start, '\t') ||
+        !std::getline(cells, word, '\t') || !std::getline(cells, end, '\t'))
+      return Error{path + ": a row that is not file, start, word, end"};
+    found[{folder + "/" + name, Milliseconds(std::stod(start))}].push_back({word, std::stod(end)});
+  }
+  return found;
+}
+
+// For each word of the final text the time from which on it was shown, final or not.
+struct ShownWord {
+  std::string text;
+  double since = 0;  // seconds of sound taken in
+};
+
+Result<std::vector<ShownWord>> Watch(Transcriber stream, std::span<const float> samples) {
+  const size_t hop = stream.rate() / 25;
+  std::vector<std::string> final_words;
+  std::vector<ShownWord> shown;
+  const auto look = [&] {
+    for (const TranscriptEvent& event : stream.Take())
+      if (event.word) final_words.push_back(event.word->text);
+    std::vector<std::string> now = final_words;
+    for (const TimedWord& word : stream.Partial()) now.push_back(word.text);
+    const double time = static_cast<double>(stream.position()) / static_cast<double>(stream.rate());
+    shown.resize(now.size());
+    for (size_t i = 0; i < now.size(); ++i)
+      if (shown[i].text != now[i]) shown[i] = {now[i], time};
+  };
+  for (size_t at = 0; at < samples.size(); at += hop) {
+    const auto pushed = stream.Push(samples.subspan(at, std::min(hop, samples.size() - at)));
+    if (!pushed) return pushed.error();
+    look();
+  }
+  if (const auto finished = stream.Finish(); !finished) return finished.error();
+  look();
+  return shown;
+}
+
+double Quantile(const std::vector<double>& sorted, double share) {
+  return sorted[static_cast<size_t>(share * static_cast<double>(sorted.size() - 1))];
+}
+
+}  // namespace
+
+Result<BenchReport> BenchSpeechLatency(const SpeechBenchOptions& options) {
+  const std::string folder = SpeechFolder(options);
+  const Result<std::vector<Utterance>> manifest = ReadManifest(folder);
+  if (!manifest) return manifest.error();
+  const Result<Alignments> alignments = ReadAlignments(options.alignments, folder);
+  if (!alignments) return alignments.error();
+  const Result<Transcriber> fresh = OpenTranscriber(options.speech);
+  if (!fresh) return fresh.error();
+  const double rate = static_cast<double>(fresh->rate());
+
+  std::vector<double> delays;
+  std::string open_file;
+  std::vector<float> samples;
+  size_t aligned_words = 0;
+  for (const Utterance& utterance : *manifest) {
+    const auto found = alignments->find({utterance.file, Milliseconds(utterance.start)});
+    if (found == alignments->end()) continue;
+    if (utterance.file != open_file) {
+      Result<std::vector<float>> read = ReadSound(utterance.file, fresh->rate());
+      if (!read) return read.error();
+      samples = std::move(*read);
+      open_file = utterance.file;
+    }
+    const size_t begin = std::min(samples.size(), static_cast<size_t>(utterance.start * rate));
+    const size_t end = std::min(samples.size(), static_cast<size_t>(utterance.end * rate));
+    const auto shown = Watch(fresh->Fork(), std::span(samples).subspan(begin, end - begin));
+    if (!shown) return shown.error();
+    std::vector<std::string> said, heard;
+    for (const AlignedWord& word : found->second) said.push_back(word.text);
+    for (const ShownWord& word : *shown) heard.push_back(word.text);
+    aligned_words += said.size();
+    for (const auto& [i, j] : MatchWords(said, heard))
+      delays.push_back((*shown)[j].since - found->second[i].end);
+  }
+  if (delays.empty())
+    return Error{fmt::format("none of {} aligned words was recognised", aligned_words)};
+  std::sort(delays.begin(), delays.end());
+  double sum = 0;
+  for (const double delay : delays) sum += delay;
+  const double mean = sum / static_cast<double>(delays.size());
+  const double p50 = Quantile(delays, 0.5), p90 = Quantile(delays, 0.9),
+               p99 = Quantile(delays, 0.99);
+  BenchReport report{
+      {{"aligned_words", aligned_words},
+       {"recognised", delays.size()},
+       {"mean_ms", 1000 * mean},
+       {"p50_ms", 1000 * p50},
+       {"p90_ms", 1000 * p90},
+       {"p99_ms", 1000 * p99}},
+      TextTable({"words", "recognised", "shown after its end: mean ms", "p50", "p90", "p99"})};
+  report.table.Add({Grouped(aligned_words), Grouped(delays.size()), Fixed(1000 * mean, 0),
+                    Fixed(1000 * p50, 0), Fixed(1000 * p90, 0), Fixed(1000 * p99, 0)});
+  return report;
+}
+
+}  // namespace rill
