@@ -223,23 +223,26 @@ rill::Result<GstCaps*> SetCaps(GstElement* element, const GstCaps* caps) {
                           .modality = "audio"});
 }
 
-void TakeGap(GstElement* element, GstEvent* event) {
+// Fills a short GAP with silence. False when there is nothing to fill: the GAP goes on downstream.
+bool FillGap(GstElement* element, GstEvent* event) {
   Stream& stream = Of(element).stream;
   GstClockTime begin = 0, duration = 0;
   gst_event_parse_gap(event, &begin, &duration);
   GST_OBJECT_LOCK(element);
   const guint64 longest = Of(element).longest_gap;
   GST_OBJECT_UNLOCK(element);
-  if (rill::StageOf(element).fresh || !GST_CLOCK_TIME_IS_VALID(stream.anchor_pts)) return;
+  if (!stream.audio || rill::StageOf(element).fresh || !GST_CLOCK_TIME_IS_VALID(stream.anchor_pts))
+    return false;
   if (!GST_CLOCK_TIME_IS_VALID(duration) || duration > longest) {
     Jump(element);
     gst_audio_stream_align_mark_discont(stream.align.get());
-    return;
+    return false;
   }
   const guint64 count = gst_util_uint64_scale_round(duration, stream.audio->rate(), GST_SECOND);
   gst_audio_stream_align_process(stream.align.get(), FALSE, begin, static_cast<guint>(count),
                                  nullptr, nullptr, nullptr);
   FeedSilence(element, count, false);
+  return true;
 }
 
 GstEvent* Event(GstElement* element, GstEvent* event) {
@@ -260,8 +263,9 @@ GstEvent* Event(GstElement* element, GstEvent* event) {
       if (stream.align) gst_audio_stream_align_mark_discont(stream.align.get());
       break;
     case GST_EVENT_GAP:
-      if (stream.audio) TakeGap(element, event);
-      break;
+      if (!FillGap(element, event)) break;
+      gst_event_unref(event);
+      return nullptr;
     case GST_EVENT_EOS:
     case GST_EVENT_SEGMENT_DONE: Drain(element); break;
     default: break;

@@ -222,6 +222,18 @@ rill::Result<GstCaps*> SetCaps(GstElement* element, const GstCaps* caps) {
   return gst_caps_from_string(rill::kTextCaps);
 }
 
+// The encoder has brought what was heard to its end; the text has GAPs of its own.
+void TakeGap(GstElement* element, GstEvent* event) {
+  Stream& stream = Of(element).stream;
+  GstClockTime begin = 0, duration = 0;
+  gst_event_parse_gap(event, &begin, &duration);
+  gst_event_unref(event);
+  Drain(element);
+  if (!stream.text) return;
+  stream.text->Begin(begin);
+  if (GST_CLOCK_TIME_IS_VALID(duration)) stream.text->Advance(begin + duration);
+}
+
 GstEvent* Event(GstElement* element, GstEvent* event) {
   Stream& stream = Of(element).stream;
   const GstStructure* fields = gst_event_get_structure(event);
@@ -236,6 +248,7 @@ GstEvent* Event(GstElement* element, GstEvent* event) {
       stream.anchor_pts = GST_CLOCK_TIME_NONE;
       Of(element).punctuality.Flush(element);
       break;
+    case GST_EVENT_GAP: TakeGap(element, event); return nullptr;
     case GST_EVENT_EOS:
     case GST_EVENT_SEGMENT_DONE: Drain(element); break;
     default: break;

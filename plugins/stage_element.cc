@@ -51,7 +51,7 @@ gboolean SinkEvent(GstPad* pad, GstObject* parent, GstEvent* event) {
       break;
   }
   if (const auto own = ClassOf(parent).event) event = own(element, event);
-  return gst_pad_event_default(pad, parent, event);
+  return event == nullptr ? TRUE : gst_pad_event_default(pad, parent, event);
 }
 
 gboolean SinkQuery(GstPad* pad, GstObject* parent, GstQuery* query) {

@@ -29,7 +29,7 @@ struct StageElementClass {
   Result<GstCaps*> (*set_caps)(GstElement* element, const GstCaps* caps);
   // A buffer, owned by the callee.
   GstFlowReturn (*take)(GstElement* element, GstBuffer* buffer);
-  // Any other event before it is passed on; gives the one to pass on.
+  // Any other event before it is passed on; gives the one to pass on, null for none.
   GstEvent* (*event)(GstElement* element, GstEvent* event);
 };
 

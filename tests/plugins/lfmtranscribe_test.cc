@@ -61,6 +61,37 @@ TEST(LfmTranscribe, WordsAreStampedAndGapsLieBetween) {
   EXPECT_GT(until, start);
 }
 
+TEST(LfmTranscribe, ALongGapEndsTheUtterance) {
+  const std::vector<float> samples = MakeSound(16000 * 2, 20);
+  Harness harness(SpeechChain());
+  harness.Start("a", kSpeechCaps, GST_FORMAT_TIME);
+  PushSound(harness, samples, 1600);
+  harness.PushEvent(gst_event_new_gap(TimeOfSample(samples.size()), 10 * GST_SECOND));
+  EXPECT_EQ(PullText(harness), WordsOf(WholeText(samples)));
+  GstEvent* end = harness.PullEvent(GST_EVENT_CUSTOM_DOWNSTREAM);
+  ASSERT_NE(end, nullptr);
+  gst_event_unref(end);
+}
+
+TEST(LfmTranscribe, GapsInTheSoundDoNotOvertakeWords) {
+  const std::vector<float> samples = MakeSound(16000 * 2, 19);
+  Harness harness(SpeechChain());
+  harness.Start("a", kSpeechCaps, GST_FORMAT_TIME);
+  PushSound(harness, samples, 1600);
+  harness.EventNames();
+  harness.PushEvent(gst_event_new_gap(TimeOfSample(samples.size()), 100 * GST_MSECOND));
+  GstClockTime told = 0;
+  while (GstEvent* event = harness.PullEvent(GST_EVENT_GAP)) {
+    GstClockTime begin = 0, duration = 0;
+    gst_event_parse_gap(event, &begin, &duration);
+    told = begin + duration;
+    gst_event_unref(event);
+  }
+  harness.PullAll();
+  harness.Eos();
+  for (const Frame& word : harness.PullAll()) EXPECT_GE(word.pts, told) << word.bytes;
+}
+
 TEST(LfmTranscribe, LinesHoldTheSameWords) {
   const std::vector<float> samples = MakeSound(16000 * 8, 13);
   const std::string want = WordsOf(WholeText(samples));
