@@ -104,6 +104,7 @@ class Trainer:
                 self.checkpoint()
                 write(step=self.step, validation=validate(self.averaged_model()))
                 reported = saved = time.time()
+                done = 0
                 begin += saved - now
 
 
