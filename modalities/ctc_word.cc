@@ -29,8 +29,8 @@ void PutBytes(std::vector<std::byte>& to, const std::vector<DecodedWord>& words)
 }
 
 bool TakeFrame(Cursor& cursor, int64_t& frame) {
-  constexpr int64_t kMost = int64_t{1} << 60;
-  return cursor.Take(frame) && frame >= -kMost && frame <= kMost;
+  constexpr int64_t kMost = int64_t{1} << 48;  // so that the samples before it can be counted
+  return cursor.Take(frame) && frame >= -1 && frame <= kMost;
 }
 
 bool TakeSound(Cursor& cursor, SpelledWord& word) {

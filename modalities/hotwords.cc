@@ -1,6 +1,7 @@
 #include "modalities/hotwords.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "modalities/ctc_word.h"
 #include "operators/core/state.h"
@@ -74,6 +75,26 @@ Hotwords::Hotwords(const std::vector<Node>& trie) : fingerprint_(Hash({})) {
       fingerprint_ = Hash(std::as_bytes(std::span(&move.node, 1)), fingerprint_);
       fingerprint_ = Hash(std::as_bytes(std::span(&move.credit, 1)), fingerprint_);
     }
+}
+
+std::vector<Hotword> ParseHotwords(std::string_view list, float boost) {
+  std::vector<Hotword> phrases;
+  while (!list.empty()) {
+    const std::string_view phrase = list.substr(0, list.find(','));
+    list.remove_prefix(std::min(list.size(), phrase.size() + 1));
+    std::string text;
+    bool space = false;
+    for (const char c : phrase) {
+      if (c == ' ' || c == '\t') {
+        space = !text.empty();
+        continue;
+      }
+      if (std::exchange(space, false)) text += ' ';
+      text += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    }
+    if (!text.empty()) phrases.push_back({text, boost});
+  }
+  return phrases;
 }
 
 }  // namespace rill

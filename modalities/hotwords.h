@@ -25,6 +25,9 @@ struct Hotword {
   float boost = 0;   // nats added to the log posterior of a text for each time it is there
 };
 
+// Phrases between commas, in any case and with any spaces: "Rill, New  York".
+std::vector<Hotword> ParseHotwords(std::string_view list, float boost);
+
 // Immutable after construction. Node 0 has matched nothing.
 class Hotwords {
  public:

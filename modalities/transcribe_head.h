@@ -1,8 +1,9 @@
 // Hidden frames to the probabilities of word pieces.
 //
-//   y[t] = out(rms_norm(Σ_{k=0..L} ahead[k] ⊙ hidden[t + k]))     L: lookahead, chosen by the
-//   stream p[t] = log softmax(y[t])
+//   y[t] = out(rms_norm(Σ_{k=0..L} ahead[k] ⊙ hidden[t + k]))
+//   p[t] = log softmax(y[t])
 //
+//   L       lookahead, chosen by the stream
 //   hidden  [width]    float32
 //   p       [pieces]   float32, natural logarithms
 //

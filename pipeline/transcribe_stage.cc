@@ -1,21 +1,11 @@
 #include "pipeline/transcribe_stage.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cmath>
 #include <utility>
 
 namespace rill {
-namespace {
-
-// A decoder's state means the same only under the same options.
-uint64_t Fingerprint(const TranscribeOptions& options) {
-  const double numbers[] = {options.beam ? 1.0 : 0.0, options.blank_penalty,
-                            static_cast<double>(options.search.beam)};
-  return Hash(std::as_bytes(std::span(numbers)));
-}
-
-}  // namespace
-
 Result<TranscribeStage> TranscribeStage::Open(std::shared_ptr<const Model> model,
                                               const TranscribeOptions& options) {
   const TranscribeHead* head = model->transcribe();
@@ -50,7 +40,6 @@ TranscribeStage::TranscribeStage(std::shared_ptr<const Model> model, size_t look
     : model_(std::move(model)),
       lookahead_(lookahead),
       endpoint_(options.endpoint),
-      decoder_options_(Fingerprint(options)),
       layout_(head().layout()),
       counters_(layout_.Add("transcribe.counters", kCounters, ElementType::kInt64)),
       state_(layout_),
@@ -64,7 +53,6 @@ TranscribeStage::TranscribeStage(const TranscribeStage& other)
     : model_(other.model_),
       lookahead_(other.lookahead_),
       endpoint_(other.endpoint_),
-      decoder_options_(other.decoder_options_),
       layout_(other.layout_),
       counters_(other.counters_),
       state_(other.state_),
@@ -86,8 +74,9 @@ void TranscribeStage::Reset() {
 }
 
 int64_t TranscribeStage::Frames(double seconds) const {
+  constexpr double kMostSeconds = 1e9;  // what is longer is for ever
   const AudioEncoder& audio = *model_->audio();
-  return std::llround(seconds * static_cast<double>(audio.rate()) /
+  return std::llround(std::min(seconds, kMostSeconds) * static_cast<double>(audio.rate()) /
                       static_cast<double>(audio.hop()));
 }
 
@@ -95,8 +84,11 @@ bool TranscribeStage::IsOver() {
   if (!decoder_->has_words()) return false;
   const int64_t length = ++state_.lane(0).Integers(counters_)[kUtteranceFrames];
   const bool is_long = length >= Frames(endpoint_.long_s);
-  const double pause_s =
+  double pause_s =
       is_long ? std::min(endpoint_.pause_s, endpoint_.long_pause_s) : endpoint_.pause_s;
+  // Speech without any pause: between two words there is at least a blank.
+  constexpr int64_t kMuchTooLong = 3;
+  if (length >= kMuchTooLong * Frames(endpoint_.long_s)) pause_s = 0;
   return decoder_->blank_frames() >= std::max<int64_t>(1, Frames(pause_s));
 }
 
@@ -135,9 +127,8 @@ std::vector<TimedWord> TranscribeStage::Partial() const {
 
 // The state, and behind it the decoder's.
 Snapshot::Part TranscribeStage::Save() const {
-  Snapshot::Part part = {"transcribe",
-                         layout_.fingerprint() ^ decoder_options_,
-                         {state_.bytes().begin(), state_.bytes().end()}};
+  Snapshot::Part part = {
+      "transcribe", layout_.fingerprint(), {state_.bytes().begin(), state_.bytes().end()}};
   const std::vector<std::byte> decoder = decoder_->Save();
   part.bytes.insert(part.bytes.end(), decoder.begin(), decoder.end());
   return part;
@@ -162,8 +153,7 @@ Result<void> TranscribeStage::Restore(const Snapshot& snapshot) {
                               {bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size)}};
   State restored = state_;
   if (Result<void> ok = RestorePart({snapshot.model, snapshot.position, {own}}, "transcribe",
-                                    model_->fingerprint(), layout_.fingerprint() ^ decoder_options_,
-                                    check, restored);
+                                    model_->fingerprint(), layout_.fingerprint(), check, restored);
       !ok)
     return ok;
   if (const Result<void> ok = decoder_->Restore(bytes.subspan(size)); !ok)

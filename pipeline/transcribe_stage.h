@@ -20,7 +20,7 @@ namespace rill {
 struct EndpointRules {
   double pause_s = 0.8;        // silence after a word
   double long_s = 20;          // an utterance this long ends at ...
-  double long_pause_s = 0.24;  // ... a shorter silence
+  double long_pause_s = 0.24;  // ... a shorter silence, and one three times as long at any
 };
 
 struct TranscribeOptions {
@@ -88,7 +88,6 @@ class TranscribeStage {
   std::shared_ptr<const Model> model_;
   size_t lookahead_;
   EndpointRules endpoint_;
-  uint64_t decoder_options_;  // their fingerprint
   StateLayout layout_;
   Slot counters_;
   State state_;

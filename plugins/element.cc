@@ -19,6 +19,11 @@ GstFlowReturn Fail(GstElement* element, GstResourceError code, const Error& erro
   return Post(element, GST_RESOURCE_ERROR, code, error);
 }
 
+bool IsSameTimeline(const GstSegment& a, const GstSegment& b) {
+  return a.format == b.format && a.rate == b.rate && a.start == b.start && a.time == b.time &&
+         a.base == b.base && a.offset == b.offset;
+}
+
 void AddGhostPad(GstElement* bin, GstElement* inner, const char* name) {
   GstPad* target = gst_element_get_static_pad(inner, name);
   gst_element_add_pad(

@@ -79,9 +79,14 @@ void Forget(GstElement* element) {
   stream.discont = true;
 }
 
-// Time of samples at the model's rate.
-GstClockTime Duration(const Stream& stream, int64_t samples) {
-  return gst_util_uint64_scale(static_cast<guint64>(samples), GST_SECOND, stream.audio->rate());
+// Time of a sample of the stream. Only the frame in which a snapshot was taken begins before the
+// anchor.
+GstClockTime TimeOf(const Stream& stream, int64_t sample) {
+  const auto duration = [&](int64_t samples) {
+    return gst_util_uint64_scale(static_cast<guint64>(samples), GST_SECOND, stream.audio->rate());
+  };
+  if (sample >= stream.anchor) return stream.anchor_pts + duration(sample - stream.anchor);
+  return stream.anchor_pts - std::min(stream.anchor_pts, duration(stream.anchor - sample));
 }
 
 GstFlowReturn SendFrame(GstElement* element, bool drained) {
@@ -89,13 +94,9 @@ GstFlowReturn SendFrame(GstElement* element, bool drained) {
   const int64_t end = stream.audio->position();
   GstBuffer* buffer =
       rill::WriteFrame(*stream.block, {.due = true, .drained = drained, .position = end});
-  // A frame that began before a jump in time, or before a restored snapshot, starts with it.
-  const int64_t begin =
-      std::max<int64_t>(0, end - static_cast<int64_t>(stream.audio->hop()) - stream.anchor);
   if (GST_CLOCK_TIME_IS_VALID(stream.anchor_pts)) {
-    GST_BUFFER_PTS(buffer) = stream.anchor_pts + Duration(stream, begin);
-    GST_BUFFER_DURATION(buffer) =
-        stream.anchor_pts + Duration(stream, end - stream.anchor) - GST_BUFFER_PTS(buffer);
+    GST_BUFFER_PTS(buffer) = TimeOf(stream, end - static_cast<int64_t>(stream.audio->hop()));
+    GST_BUFFER_DURATION(buffer) = TimeOf(stream, end) - GST_BUFFER_PTS(buffer);
   }
   if (std::exchange(stream.discont, false)) GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT);
   GST_OBJECT_LOCK(element);
@@ -113,7 +114,7 @@ void CountUnsound(GstElement* element) {
   if (unsound == 0 || std::exchange(stream.warned, true)) return;
   GST_ELEMENT_WARNING(
       element, STREAM, DECODE,
-      ("samples that are not finite count as silence, the first at sample %" G_GINT64_FORMAT,
+      ("samples that are not finite count as silence, the first before sample %" G_GINT64_FORMAT,
        gint64{stream.audio->position()}),
       (nullptr));
 }
@@ -212,7 +213,7 @@ rill::Result<GstCaps*> SetCaps(GstElement* element, const GstCaps* caps) {
     if (!audio) return audio.error();
     stream.audio.emplace(std::move(*audio));
     stream.block.emplace(1, width);
-    constexpr GstClockTime kTolerance = 40 * GST_MSECOND;
+    constexpr GstClockTime kTolerance = 200 * GST_MSECOND;  // clocks drift, live sources jitter
     stream.align.reset(gst_audio_stream_align_new(static_cast<gint>(rate), kTolerance, 0));
   }
   stream.info = info;
@@ -233,16 +234,30 @@ bool FillGap(GstElement* element, GstEvent* event) {
   GST_OBJECT_UNLOCK(element);
   if (!stream.audio || rill::StageOf(element).fresh || !GST_CLOCK_TIME_IS_VALID(stream.anchor_pts))
     return false;
-  if (!GST_CLOCK_TIME_IS_VALID(duration) || duration > longest) {
+  // One that does not say how long it is says nothing that the next buffer's time does not.
+  if (!GST_CLOCK_TIME_IS_VALID(duration)) return false;
+  const guint64 count = gst_util_uint64_scale_round(duration, stream.audio->rate(), GST_SECOND);
+  if (duration > longest ||
+      gst_audio_stream_align_process(stream.align.get(), FALSE, begin, static_cast<guint>(count),
+                                     nullptr, nullptr, nullptr) == TRUE) {
     Jump(element);
     gst_audio_stream_align_mark_discont(stream.align.get());
     return false;
   }
-  const guint64 count = gst_util_uint64_scale_round(duration, stream.audio->rate(), GST_SECOND);
-  gst_audio_stream_align_process(stream.align.get(), FALSE, begin, static_cast<guint>(count),
-                                 nullptr, nullptr, nullptr);
   FeedSilence(element, count, false);
   return true;
+}
+
+// A segment in which frames can have times: another format's, as of a file without a container,
+// becomes one that starts at 0.
+GstEvent* WithTimes(GstEvent* event) {
+  const GstSegment* segment = nullptr;
+  gst_event_parse_segment(event, &segment);
+  if (segment->format == GST_FORMAT_TIME) return event;
+  gst_event_unref(event);
+  GstSegment times;
+  gst_segment_init(&times, GST_FORMAT_TIME);
+  return gst_event_new_segment(&times);
 }
 
 GstEvent* Event(GstElement* element, GstEvent* event) {
@@ -250,9 +265,10 @@ GstEvent* Event(GstElement* element, GstEvent* event) {
   const GstSegment* segment = nullptr;
   switch (GST_EVENT_TYPE(event)) {
     case GST_EVENT_SEGMENT:
+      event = WithTimes(event);
       gst_event_parse_segment(event, &segment);
       if (stream.segment.format != GST_FORMAT_UNDEFINED &&  // after a flush nothing can be sent yet
-          !gst_segment_is_equal(segment, &stream.segment))
+          !rill::IsSameTimeline(*segment, stream.segment))
         Jump(element);
       stream.segment = *segment;
       break;
@@ -271,8 +287,10 @@ GstEvent* Event(GstElement* element, GstEvent* event) {
     default: break;
   }
   if (!rill::IsEvent(event, rill::kSnapshotEvent) || !stream.audio) return event;
-  event = rill::AddPart(event, stream.audio->Save());
-  rill::SetOrigin(event, rill::StageOf(element).model->fingerprint(), stream.audio->position());
+  const rill::Stage& stage = rill::StageOf(element);
+  int64_t position = stream.audio->position();
+  event = rill::AddPart(event, rill::PartToSave(element, stage, stream.audio->Save(), &position));
+  rill::SetOrigin(event, stage.model->fingerprint(), position);
   return event;
 }
 

@@ -124,7 +124,8 @@ rill::Result<GstCaps*> SetCaps(GstElement* element, const GstCaps* caps) {
 GstEvent* Event(GstElement* element, GstEvent* event) {
   const Impl& self = Of(element);
   if (!rill::IsEvent(event, rill::kSnapshotEvent) || !self.backbone) return event;
-  return rill::AddPart(event, self.backbone->Save());
+  return rill::AddPart(event,
+                       rill::PartToSave(element, rill::StageOf(element), self.backbone->Save()));
 }
 
 void Close(GstElement* element) { Of(element) = {}; }

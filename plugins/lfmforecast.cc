@@ -174,6 +174,12 @@ rill::Result<GstCaps*> SetCaps(GstElement* element, const GstCaps* caps) {
   return rill::ForecastCaps(stream.format, *frames, *stage.model, stream.horizon);
 }
 
+std::vector<rill::Snapshot::Part> Parts(GstElement* element) {
+  const std::optional<rill::ForecastStage>& head = Of(element).stream.head;
+  if (!head) return {};
+  return {rill::PartToSave(element, rill::StageOf(element), head->Save())};
+}
+
 GstEvent* Event(GstElement* element, GstEvent* event) {
   Stream& stream = Of(element).stream;
   const GstStructure* fields = gst_event_get_structure(event);
@@ -186,9 +192,7 @@ GstEvent* Event(GstElement* element, GstEvent* event) {
     Of(element).punctuality.Flush(element);
   }
   if (rill::IsEvent(event, rill::kSnapshotEvent))
-    rill::PostSnapshot(
-        element, fields,
-        stream.head ? std::vector{stream.head->Save()} : std::vector<rill::Snapshot::Part>());
+    rill::PostSnapshot(element, fields, Parts(element));
   if (rill::IsEvent(event, rill::kMarkerEvent)) rill::PostMarker(element, fields);
   return event;
 }

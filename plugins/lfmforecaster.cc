@@ -111,9 +111,10 @@ void lfm_forecaster_init(LfmForecaster* bin) {
   g_object_set(self.head, "format", static_cast<gint>(rill::ForecastFormat::kJson), nullptr);
   gst_bin_add_many(GST_BIN(bin), self.encoder, self.backbone, self.head, nullptr);
   gst_element_link_many(self.encoder, self.backbone, self.head, nullptr);
-  g_signal_connect_swapped(
-      self.head, "notify::max-observed-delay",
-      G_CALLBACK(+[](GObject* of) { g_object_notify(of, "max-observed-delay"); }), bin);
+  g_signal_connect_object(self.head, "notify::max-observed-delay", G_CALLBACK(+[](GObject* of) {
+                            g_object_notify(of, "max-observed-delay");
+                          }),
+                          bin, G_CONNECT_SWAPPED);
   rill::AddGhostPad(GST_ELEMENT(bin), self.encoder, "sink");
   rill::AddGhostPad(GST_ELEMENT(bin), self.head, "src");
   self.keeper.emplace(GST_ELEMENT(bin), self.encoder,

@@ -211,8 +211,10 @@ GstEvent* Event(GstElement* element, GstEvent* event) {
     default: break;
   }
   if (!rill::IsEvent(event, rill::kSnapshotEvent) || !stream.frames) return event;
-  event = rill::AddPart(event, stream.frames->Save());
-  rill::SetOrigin(event, rill::StageOf(element).model->fingerprint(), stream.frames->rows());
+  const rill::Stage& stage = rill::StageOf(element);
+  int64_t position = stream.frames->rows();
+  event = rill::AddPart(event, rill::PartToSave(element, stage, stream.frames->Save(), &position));
+  rill::SetOrigin(event, stage.model->fingerprint(), position);
   return event;
 }
 

@@ -103,11 +103,12 @@ void PostTranscript(GstElement* element, std::span<const rill::TimedWord> words,
                                        Of(element).stream.segment));
 }
 
-// Sends what became final.
-GstFlowReturn SendFinal(GstElement* element, const rill::TranscribeSettings& settings) {
+// Sends what became final; `sent` says whether anything did.
+GstFlowReturn SendFinal(GstElement* element, const rill::TranscribeSettings& settings, bool& sent) {
   Stream& stream = Of(element).stream;
   GstFlowReturn flow = GST_FLOW_OK;
   for (const rill::TranscriptEvent& event : stream.head->Take()) {
+    sent = true;
     if (flow != GST_FLOW_OK) break;
     if (!event.word) {
       flow = stream.text->EndUtterance(settings.text);
@@ -120,8 +121,9 @@ GstFlowReturn SendFinal(GstElement* element, const rill::TranscribeSettings& set
   return flow;
 }
 
-// Tells what is not final yet, when it has changed and may be told.
-void TellPartial(GstElement* element, const rill::TranscribeSettings& settings) {
+// Tells what is not final yet, when it has changed and may be told. What was told and is nothing
+// any more has become final, which `sent` says and was told, too, or is taken back.
+void TellPartial(GstElement* element, const rill::TranscribeSettings& settings, bool sent) {
   Stream& stream = Of(element).stream;
   std::vector<rill::TimedWord> partial = stream.head->Partial();
   const auto same = [](const rill::TimedWord& a, const rill::TimedWord& b) {
@@ -131,7 +133,7 @@ void TellPartial(GstElement* element, const rill::TranscribeSettings& settings) 
       !stream.limit.Allows(settings.message_interval_ns))
     return;
   stream.partial = std::move(partial);
-  if (!stream.partial.empty()) PostTranscript(element, stream.partial, false);
+  if (!stream.partial.empty() || !sent) PostTranscript(element, stream.partial, false);
 }
 
 // Where nothing is on its way, time goes on without text.
@@ -150,7 +152,8 @@ GstFlowReturn Drain(GstElement* element) {
   if (!stream.head || rill::StageOf(element).fresh) return GST_FLOW_OK;
   stream.head->EndUtterance();
   stream.partial.clear();
-  return SendFinal(element, Copy(element));
+  bool sent = false;
+  return SendFinal(element, Copy(element), sent);
 }
 
 // Restores or resets as the properties and the buffer say.
@@ -181,6 +184,15 @@ rill::Result<void> Prepare(GstElement* element, GstBuffer* buffer) {
   return {};
 }
 
+// Running time of the frame that the result of a frame is about, which is lookahead frames earlier.
+GstClockTime ResultTime(GstElement* element, GstClockTime pts) {
+  GST_OBJECT_LOCK(element);
+  const GstClockTime ahead = Of(element).lookahead * Of(element).hop;
+  GST_OBJECT_UNLOCK(element);
+  if (!GST_CLOCK_TIME_IS_VALID(pts) || pts < ahead) return GST_CLOCK_TIME_NONE;
+  return gst_segment_to_running_time(&Of(element).stream.segment, GST_FORMAT_TIME, pts - ahead);
+}
+
 GstFlowReturn Take(GstElement* element, GstBuffer* buffer) {
   Stream& stream = Of(element).stream;
   const rill::BufferOwner owner(buffer);
@@ -191,13 +203,13 @@ GstFlowReturn Take(GstElement* element, GstBuffer* buffer) {
   if (!notes) return rill::Fail(element, GST_STREAM_ERROR_FORMAT, notes.error());
   const rill::TranscribeSettings settings = Copy(element);
   stream.head->Run(*stream.block);
-  const GstClockTime running_time =
-      gst_segment_to_running_time(&stream.segment, GST_FORMAT_TIME, GST_BUFFER_PTS(buffer));
+  const GstClockTime running_time = ResultTime(element, GST_BUFFER_PTS(buffer));
   if (!notes->drained && Of(element).punctuality.Send(element, running_time))
     g_object_notify(G_OBJECT(element), "max-observed-delay");
-  const GstFlowReturn flow = SendFinal(element, settings);
+  bool sent = false;
+  const GstFlowReturn flow = SendFinal(element, settings, sent);
   if (flow != GST_FLOW_OK) return flow;
-  TellPartial(element, settings);
+  TellPartial(element, settings, sent);
   Advance(element);
   return GST_FLOW_OK;
 }
@@ -234,17 +246,38 @@ void TakeGap(GstElement* element, GstEvent* event) {
   if (GST_CLOCK_TIME_IS_VALID(duration)) stream.text->Advance(begin + duration);
 }
 
+void NewSegment(GstElement* element, GstEvent* event) {
+  Stream& stream = Of(element).stream;
+  GstSegment segment;
+  gst_event_copy_segment(event, &segment);
+  if (!rill::IsSameTimeline(segment, stream.segment)) {
+    Drain(element);
+    if (stream.text) stream.text->Reset();
+  }
+  stream.segment = segment;
+  Of(element).punctuality.NewSegment(element);
+}
+
+std::vector<rill::Snapshot::Part> Parts(GstElement* element) {
+  const Stream& stream = Of(element).stream;
+  const rill::Stage& stage = rill::StageOf(element);
+  if (!stream.head) return {};
+  return {rill::PartToSave(element, stage, stream.head->Save()),
+          rill::PartToSave(element, stage, stream.text->Save())};
+}
+
 GstEvent* Event(GstElement* element, GstEvent* event) {
   Stream& stream = Of(element).stream;
   const GstStructure* fields = gst_event_get_structure(event);
   switch (GST_EVENT_TYPE(event)) {
-    case GST_EVENT_SEGMENT:
-      Drain(element);
-      gst_event_copy_segment(event, &stream.segment);
-      Of(element).punctuality.NewSegment(element);
-      break;
+    case GST_EVENT_SEGMENT: NewSegment(element, event); break;
     case GST_EVENT_FLUSH_STOP:
-      if (stream.text) stream.text->Reset();
+      if (stream.head) {  // words of before the flush are not to be seen any more
+        stream.head->EndUtterance();
+        stream.head->Take();
+        stream.text->Reset();
+      }
+      stream.partial.clear();
       stream.anchor_pts = GST_CLOCK_TIME_NONE;
       Of(element).punctuality.Flush(element);
       break;
@@ -254,9 +287,7 @@ GstEvent* Event(GstElement* element, GstEvent* event) {
     default: break;
   }
   if (rill::IsEvent(event, rill::kSnapshotEvent))
-    rill::PostSnapshot(element, fields,
-                       stream.head ? std::vector{stream.head->Save(), stream.text->Save()}
-                                   : std::vector<rill::Snapshot::Part>());
+    rill::PostSnapshot(element, fields, Parts(element));
   if (rill::IsEvent(event, rill::kMarkerEvent)) rill::PostMarker(element, fields);
   return event;
 }

@@ -13,11 +13,13 @@
  * |[
  * gst-launch-1.0 -q autoaudiosrc ! lfmtranscriber newline=true ! fdsink sync=false
  * gst-launch-1.0 filesrc location=video.mp4 ! decodebin name=media
- *     media. ! queue ! videoconvert ! textoverlay name=captions ! autovideosink
+ *     media. ! queue ! videoconvert ! textoverlay name=captions wait-text=false ! autovideosink
  *     media. ! queue ! tee name=sound ! queue ! autoaudiosink
  *     sound. ! queue ! lfmtranscriber output=line latency=2000 ! captions.text_sink
  * ]|
  */
+#include <gst/audio/audio.h>
+
 #include "plugins/element.h"
 #include "plugins/stage_element.h"
 #include "plugins/stage_properties.h"
@@ -105,12 +107,17 @@ void lfm_transcriber_init(LfmTranscriber* bin) {
   self.backbone = gst_element_factory_make("lfmbackbone", "backbone");
   self.head = gst_element_factory_make("lfmtranscribe", "head");
   g_object_set(self.backbone, "model-path", rill::kDefaultSpeechModel, nullptr);
-  gst_bin_add_many(GST_BIN(bin), convert, resample, self.encoder, self.backbone, self.head,
+  // Without it the converters may choose 16 bits, and the words might differ from rill
+  // transcribe's.
+  GstElement* floats = gst_element_factory_make("capsfilter", "floats");
+  gst_util_set_object_arg(G_OBJECT(floats), "caps", "audio/x-raw,format=" GST_AUDIO_NE(F32));
+  gst_bin_add_many(GST_BIN(bin), convert, floats, resample, self.encoder, self.backbone, self.head,
                    nullptr);
-  gst_element_link_many(convert, resample, self.encoder, self.backbone, self.head, nullptr);
-  g_signal_connect_swapped(
-      self.head, "notify::max-observed-delay",
-      G_CALLBACK(+[](GObject* of) { g_object_notify(of, "max-observed-delay"); }), bin);
+  gst_element_link_many(convert, floats, resample, self.encoder, self.backbone, self.head, nullptr);
+  g_signal_connect_object(self.head, "notify::max-observed-delay", G_CALLBACK(+[](GObject* of) {
+                            g_object_notify(of, "max-observed-delay");
+                          }),
+                          bin, G_CONNECT_SWAPPED);
   rill::AddGhostPad(GST_ELEMENT(bin), convert, "sink");
   rill::AddGhostPad(GST_ELEMENT(bin), self.head, "src");
   self.keeper.emplace(GST_ELEMENT(bin), self.encoder,

@@ -135,6 +135,19 @@ bool WantsReset(GstElement* element, const Stage& stage, ResetOn reason) {
   return wanted;
 }
 
+Snapshot::Part PartToSave(GstElement* element, const Stage& stage, Snapshot::Part own,
+                          int64_t* position) {
+  GST_OBJECT_LOCK(element);
+  const std::optional<std::vector<std::byte>> bytes = stage.restore;
+  GST_OBJECT_UNLOCK(element);
+  if (!bytes) return own;
+  const Result<Snapshot> pending = Snapshot::Parse(*bytes);
+  const Snapshot::Part* part = pending ? pending->Find(own.name) : nullptr;
+  if (part == nullptr) return own;
+  if (position != nullptr) *position = pending->position;
+  return *part;
+}
+
 std::optional<Result<Snapshot>> TakeRestore(GstElement* element, Stage& stage) {
   GST_OBJECT_LOCK(element);
   std::optional<std::vector<std::byte>> bytes;

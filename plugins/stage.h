@@ -56,6 +56,10 @@ bool GetStageProperty(const Stage& stage, guint id, GValue* value);
 bool OpenStage(GstElement* element, Stage& stage);
 // Whether `reset-on` names the reason.
 bool WantsReset(GstElement* element, const Stage& stage, ResetOn reason);
+// What a stage is to save: its own part, or, while the snapshot that `state` was set to has not
+// been taken in, the same part of that. `position`, if given, becomes that of the snapshot as well.
+Snapshot::Part PartToSave(GstElement* element, const Stage& stage, Snapshot::Part own,
+                          int64_t* position = nullptr);
 // The snapshot that the property `state` was set to since the last call.
 std::optional<Result<Snapshot>> TakeRestore(GstElement* element, Stage& stage);
 

@@ -34,13 +34,19 @@ void StateKeeper::InstallSignals(GType type, void (*snapshot)(GstElement*),
 
 StateKeeper::StateKeeper(GstElement* bin, GstElement* entry, std::vector<GstElement*> stages,
                          Check check)
-    : bin_(bin), entry_(entry), stages_(std::move(stages)), check_(check) {
-  GstPad* sink = gst_element_get_static_pad(entry_, "sink");
-  gst_pad_add_probe(
-      sink,
-      static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM),
-      Watch, this, nullptr);
-  gst_object_unref(sink);
+    : bin_(bin),
+      sink_(gst_element_get_static_pad(entry, "sink")),
+      probe_(gst_pad_add_probe(sink_,
+                               static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER |
+                                                            GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM),
+                               Watch, this, nullptr)),
+      stages_(std::move(stages)),
+      check_(check) {}
+
+// The elements may outlive the bin in an application's hands.
+StateKeeper::~StateKeeper() {
+  gst_pad_remove_probe(sink_, probe_);
+  gst_object_unref(sink_);
 }
 
 std::string StateKeeper::location() const {
@@ -66,10 +72,8 @@ void StateKeeper::GetProperty(guint property, GValue* value) const {
 }
 
 void StateKeeper::Send(const char* event) const {
-  GstPad* sink = gst_element_get_static_pad(entry_, "sink");
   gst_pad_send_event(
-      sink, gst_event_new_custom(GST_EVENT_CUSTOM_DOWNSTREAM, gst_structure_new_empty(event)));
-  gst_object_unref(sink);
+      sink_, gst_event_new_custom(GST_EVENT_CUSTOM_DOWNSTREAM, gst_structure_new_empty(event)));
 }
 
 // Asks for a snapshot before every `state-interval`-th buffer and before the end.

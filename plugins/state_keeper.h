@@ -34,6 +34,9 @@ class StateKeeper {
   // `entry` is the element inside whose sink pad buffers come in at; `stages` hold the state, the
   // first of them says which model.
   StateKeeper(GstElement* bin, GstElement* entry, std::vector<GstElement*> stages, Check check);
+  ~StateKeeper();
+  StateKeeper(const StateKeeper&) = delete;
+  StateKeeper& operator=(const StateKeeper&) = delete;
 
   void SetProperty(guint property, const GValue* value);
   void GetProperty(guint property, GValue* value) const;
@@ -53,7 +56,8 @@ class StateKeeper {
   Result<void> Write(const std::string& location, const GstStructure* fields) const;
 
   GstElement* bin_;
-  GstElement* entry_;
+  GstPad* sink_;  // of the entry, a reference of our own
+  gulong probe_;
   std::vector<GstElement*> stages_;
   Check check_;
   std::string location_;  // GST_OBJECT_LOCK of the bin

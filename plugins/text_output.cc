@@ -37,8 +37,11 @@ GstFlowReturn TextWriter::SendLine(const TextSettings& settings) {
 }
 
 GstFlowReturn TextWriter::Take(const StampedWord& word, const TextSettings& settings) {
-  if (settings.output == TextOutput::kWord) return Send(word.text, word.begin, word.end, settings);
   GstFlowReturn flow = GST_FLOW_OK;
+  if (settings.output == TextOutput::kWord) {
+    flow = SendLine(settings);  // of before the property was changed
+    return flow == GST_FLOW_OK ? Send(word.text, word.begin, word.end, settings) : flow;
+  }
   if (!line_.empty() && line_.size() + 1 + word.text.size() > settings.line_length)
     flow = SendLine(settings);
   if (line_.empty()) line_begin_ = word.begin;
@@ -66,14 +69,10 @@ void TextWriter::Advance(GstClockTime until) {
   sent_until_ = until;
 }
 
-void TextWriter::Jump() {
-  discont_ = true;
-  sent_until_ = GST_CLOCK_TIME_NONE;
-}
-
 void TextWriter::Reset() {
   line_.clear();
   Jump();
+  sent_until_ = GST_CLOCK_TIME_NONE;
 }
 
 Snapshot::Part TextWriter::Save() const {

@@ -42,9 +42,9 @@ class TextWriter {
   void Begin(GstClockTime time);
   // Tells downstream that there is no text before that time.
   void Advance(GstClockTime until);
-  // Nothing is as it was: the next buffer is marked DISCONT.
-  void Jump();
-  // The line that has begun is forgotten as well.
+  // What follows is not what the stream would have had next: the next buffer is marked DISCONT.
+  void Jump() { discont_ = true; }
+  // Another timeline begins, and another line.
   void Reset();
   bool empty() const { return line_.empty(); }
 

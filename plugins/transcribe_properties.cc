@@ -1,7 +1,5 @@
 #include "plugins/transcribe_properties.h"
 
-#include <sstream>
-
 #include "pipeline/language_model.h"
 #include "plugins/stage.h"
 
@@ -48,7 +46,7 @@ GParamSpec* Spec(TranscribeProperty property, const TranscribeSettings& usual) {
           usual.hotwords.c_str(), kInReady);
     case kHotwordBoost:
       return g_param_spec_double("hotword-boost", "Hotword boost",
-                                 "How much likelier hotwords are, nats a word", 0, 20,
+                                 "How much likelier hotwords are, nats a phrase", 0.01, 20,
                                  usual.hotword_boost, kInReady);
     case kBlankPenalty:
       return g_param_spec_double("blank-penalty", "Blank penalty",
@@ -106,19 +104,6 @@ GParamSpec* Spec(TranscribeProperty property, const TranscribeSettings& usual) {
     case kTranscribeProperties: break;
   }
   return nullptr;
-}
-
-// Words and phrases between commas, in lower case.
-std::vector<Hotword> ParseHotwords(const std::string& list, double boost) {
-  std::vector<Hotword> hotwords;
-  std::stringstream stream(list);
-  for (std::string phrase; std::getline(stream, phrase, ',');) {
-    gchar* lower = g_utf8_strdown(phrase.c_str(), -1);
-    const std::string text = g_strstrip(lower);
-    g_free(lower);
-    if (!text.empty()) hotwords.push_back({text, static_cast<float>(boost)});
-  }
-  return hotwords;
 }
 
 std::string Text(const GValue* value) {
@@ -202,7 +187,8 @@ Result<TranscribeOptions> ToOptions(const TranscribeSettings& settings) {
   options.search.beam = settings.beam;
   options.search.lm_weight = static_cast<float>(settings.lm_weight);
   options.search.word_bonus = static_cast<float>(settings.word_bonus);
-  options.search.hotwords = ParseHotwords(settings.hotwords, settings.hotword_boost);
+  options.search.hotwords =
+      ParseHotwords(settings.hotwords, static_cast<float>(settings.hotword_boost));
   if (settings.language_model.empty()) return options;
   Result<std::shared_ptr<const NgramLm>> language_model =
       OpenLanguageModel(settings.language_model);

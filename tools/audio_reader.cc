@@ -5,6 +5,8 @@
 
 #include <filesystem>
 
+#include "tools/console.h"
+
 namespace rill {
 
 struct AudioReader::Pipeline {
@@ -26,6 +28,8 @@ struct AudioReader::Pipeline {
   GstElement* element = nullptr;
   GstAppSink* sink = nullptr;
   GstSample* sample = nullptr;  // mapped
+  bool live = false, has_begun = false;
+  GstClockTime first_pts = 0;
   GstMapInfo map{};
 };
 
@@ -70,11 +74,13 @@ Result<AudioReader> AudioReader::Open(const std::string& source, const std::stri
   gst_init(nullptr, nullptr);
   auto pipeline = std::make_unique<Pipeline>();
   pipeline->name = name;
-  const std::string description = source + " ! audioconvert ! audioresample ! audio/x-raw,format=" +
-                                  (G_BYTE_ORDER == G_LITTLE_ENDIAN ? "F32LE" : "F32BE") +
-                                  ",channels=1,rate=" + std::to_string(rate_hz) +
-                                  " ! appsink name=sink sync=false" +
-                                  (live ? "" : " max-buffers=16");
+  pipeline->live = live;
+  const std::string description =
+      source + " ! audioconvert ! audioresample ! audio/x-raw,format=" +
+      (G_BYTE_ORDER == G_LITTLE_ENDIAN ? "F32LE" : "F32BE") +
+      ",channels=1,rate=" + std::to_string(rate_hz) + " ! appsink name=sink sync=false" +
+      // Who does not keep up with a microphone loses the oldest minutes, not the machine's memory.
+      (live ? " max-buffers=6000 drop=true" : " max-buffers=16");
   GError* error = nullptr;
   pipeline->element = gst_parse_launch(description.c_str(), &error);
   if (error != nullptr) {
@@ -86,7 +92,7 @@ Result<AudioReader> AudioReader::Open(const std::string& source, const std::stri
   }
   GstBin* bin = GST_BIN(pipeline->element);
   pipeline->sink = GST_APP_SINK(gst_bin_get_by_name(bin, "sink"));
-  if (GstElement* file = gst_bin_get_by_name(bin, "source"); file != nullptr) {
+  if (GstElement* file = live ? nullptr : gst_bin_get_by_name(bin, "source"); file != nullptr) {
     if (name != "standard input") g_object_set(file, "location", name.c_str(), nullptr);
     gst_object_unref(file);
   }
@@ -102,6 +108,7 @@ Result<std::optional<std::span<const float>>> AudioReader::Next() {
   constexpr GstClockTime kPatience = 100 * GST_MSECOND;
   // A live source gives samples when there are some; errors come over the bus only.
   while (pipeline_->sample == nullptr) {
+    if (Interrupted()) return std::optional<std::span<const float>>();
     if (auto complaint = Complaint(pipeline_->element, pipeline_->name)) return *complaint;
     pipeline_->sample = gst_app_sink_try_pull_sample(pipeline_->sink, kPatience);
     if (pipeline_->sample != nullptr || gst_app_sink_is_eos(pipeline_->sink) == FALSE) continue;
@@ -114,8 +121,15 @@ Result<std::optional<std::span<const float>>> AudioReader::Next() {
     pipeline_->sample = nullptr;
     return Error{pipeline_->name + ": a buffer cannot be read"};
   }
+  const GstClockTime pts = GST_BUFFER_PTS(gst_sample_get_buffer(pipeline_->sample));
+  if (!std::exchange(pipeline_->has_begun, true) && GST_CLOCK_TIME_IS_VALID(pts))
+    pipeline_->first_pts = pipeline_->live ? 0 : pts;
   return std::optional(std::span(reinterpret_cast<const float*>(pipeline_->map.data),
                                  pipeline_->map.size / sizeof(float)));
+}
+
+double AudioReader::offset_seconds() const {
+  return static_cast<double>(pipeline_->first_pts) / static_cast<double>(GST_SECOND);
 }
 
 double AudioReader::seconds() const {

@@ -22,8 +22,12 @@ class AudioReader {
   AudioReader& operator=(AudioReader&&) noexcept;
   ~AudioReader();
 
-  // The next samples, valid until the next call; none at the end. Waits for a live source.
+  // The next samples, valid until the next call; none at the end, or when the user has interrupted.
+  // Waits for a live source.
   Result<std::optional<std::span<const float>>> Next();
+  // Time of the first sample: a container may begin with silence that it does not hold. 0 before
+  // the first Next().
+  double offset_seconds() const;
   // What a source says about its length; 0 when it does not.
   double seconds() const;
 

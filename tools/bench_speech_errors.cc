@@ -42,6 +42,8 @@ Result<std::vector<float>> SomeSpeech(const SpeechBenchOptions& options, double 
   }
   samples.resize(std::min(samples.size(), count));
   samples.shrink_to_fit();
+  if (samples.size() < rate_hz)
+    return Error{SpeechFolder(options) + " has no second of speech of validation speakers"};
   return samples;
 }
 

@@ -36,7 +36,10 @@ Result<Alignments> ReadAlignments(const std::string& path, const std::string& fo
     if (!std::getline(cells, name, '\t') || !std::getline(cells, start, '\t') ||
         !std::getline(cells, word, '\t') || !std::getline(cells, end, '\t'))
       return Error{path + ": a row that is not file, start, word, end"};
-    found[{folder + "/" + name, Milliseconds(std::stod(start))}].push_back({word, std::stod(end)});
+    const std::optional<double> from = ParseSeconds(start), until = ParseSeconds(end);
+    if (!from || !until)
+      return Error{path + ": \"" + start + "\" and \"" + end + "\" are not seconds"};
+    found[{folder + "/" + name, Milliseconds(*from)}].push_back({word, *until});
   }
   return found;
 }
@@ -61,8 +64,11 @@ Result<std::vector<ShownWord>> Watch(Transcriber stream, std::span<const float> 
     for (size_t i = 0; i < now.size(); ++i)
       if (shown[i].text != now[i]) shown[i] = {now[i], time};
   };
-  for (size_t at = 0; at < samples.size(); at += hop) {
-    const auto pushed = stream.Push(samples.subspan(at, std::min(hop, samples.size() - at)));
+  // Silence follows as it would in a stream, so that late words show when they do.
+  std::vector<float> heard(samples.begin(), samples.end());
+  heard.resize(samples.size() + stream.rate());
+  for (size_t at = 0; at < heard.size(); at += hop) {
+    const auto pushed = stream.Push(std::span(heard).subspan(at, std::min(hop, heard.size() - at)));
     if (!pushed) return pushed.error();
     look();
   }

@@ -2,6 +2,7 @@
 // sound that nobody speaks in.
 #include <fmt/format.h>
 #include <algorithm>
+#include <atomic>
 #include <barrier>
 #include <chrono>
 #include <map>
@@ -73,6 +74,7 @@ Result<BenchReport> BenchSpeechStreams(const SpeechBenchOptions& options) {
   const size_t rounds = speech->size() / hop;
   std::vector<std::vector<double>> took(options.threads);
   std::vector<std::thread> threads;
+  std::atomic<bool> failed = false;
   std::barrier start(static_cast<std::ptrdiff_t>(options.threads));
   for (size_t t = 0; t < options.threads; ++t)
     threads.emplace_back([&, t] {
@@ -85,13 +87,15 @@ Result<BenchReport> BenchSpeechStreams(const SpeechBenchOptions& options) {
         for (size_t s = 0; s < streams.size(); ++s) {
           // Each stands somewhere else in the speech.
           const size_t at = (round + s * 97) % rounds * hop;
-          static_cast<void>(streams[s].Push(std::span(*speech).subspan(at, hop)));
+          const auto pushed = streams[s].Push(std::span(*speech).subspan(at, hop));
+          failed = failed || !pushed;
           streams[s].Take();
         }
         took[t].push_back(SecondsSince(begin));
       }
     });
   for (std::thread& thread : threads) thread.join();
+  if (failed) return Error{"a stream has failed"};
   double longest = 0;
   std::vector<double> all;
   for (const auto& times : took) {

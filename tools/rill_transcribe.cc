@@ -1,7 +1,9 @@
 // `rill transcribe`: sound in, text out.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cstdio>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -64,14 +66,16 @@ class Run {
   void Print();
   void DrawPartial() const;
   double Seconds(int64_t samples) const {
-    return static_cast<double>(samples) / static_cast<double>(stream_.rate());
+    return offset_s_ + static_cast<double>(samples) / static_cast<double>(stream_.rate());
   }
 
   const TranscribeCommand& command_;
   const std::string& file_;
+  const bool draws_ = command_.live && isatty(STDERR_FILENO) == 1;  // partial words
   Transcriber stream_;
   TranscriptWriter writer_;
   std::vector<CaptionWord> utterance_;  // final words of the one that is not over
+  double offset_s_ = 0;                 // time of the first sample in its container
   int64_t skip_ = 0;                    // samples that a resumed stream has heard already
 };
 
@@ -112,8 +116,7 @@ void Run::DrawPartial() const {
   for (const TimedWord& word : stream_.Partial()) line += word.text + " ";
   constexpr size_t kColumns = 78;
   if (line.size() > kColumns) line = "…" + line.substr(line.size() - kColumns);
-  fmt::print("{}{}", kClearLine, line);
-  std::fflush(stdout);
+  fmt::print(stderr, "{}{}", kClearLine, line);
 }
 
 void Run::Print() {
@@ -123,7 +126,8 @@ void Run::Print() {
                             event.word->confidence});
       continue;
     }
-    fmt::print("{}{}", command_.live ? kClearLine : "", writer_.Utterance(utterance_));
+    if (draws_) fmt::print(stderr, "{}", kClearLine);
+    fmt::print("{}", writer_.Utterance(utterance_));
     utterance_.clear();
     std::fflush(stdout);
   }
@@ -131,12 +135,15 @@ void Run::Print() {
 
 Result<void> Run::Listen(AudioReader& reader) {
   const size_t piece = stream_.rate() / 25;
-  Progress progress(command_.live ? "" : file_, static_cast<uint64_t>(reader.seconds()));
+  std::optional<Progress> progress;  // once the length is known
   int64_t saved = stream_.position();
   while (!Interrupted()) {
     const auto read = reader.Next();
     if (!read) return read.error();
     if (!*read) break;
+    if (!progress && !command_.live)
+      progress.emplace(file_, static_cast<uint64_t>(reader.seconds()));
+    offset_s_ = reader.offset_seconds();
     std::span<const float> samples = **read;
     const size_t known = std::min(static_cast<size_t>(skip_), samples.size());
     skip_ -= static_cast<int64_t>(known);
@@ -146,14 +153,14 @@ Result<void> Run::Listen(AudioReader& reader) {
       if (Result<void> pushed = stream_.Push(samples.first(count)); !pushed) return pushed;
       samples = samples.subspan(count);
       Print();
-      if (command_.live) DrawPartial();
+      if (draws_) DrawPartial();
       if (command_.state_interval_s > 0 &&
           Seconds(stream_.position() - saved) >= command_.state_interval_s) {
-        if (Result<void> done = Save(); !done) return done;
+        if (const Result<void> done = Save(); !done) Note(done.error().message);
         saved = stream_.position();
       }
     }
-    if (!command_.live) progress.Update(static_cast<uint64_t>(Seconds(stream_.position())));
+    if (progress) progress->Update(static_cast<uint64_t>(Seconds(stream_.position())));
   }
   return {};
 }
@@ -166,14 +173,17 @@ Result<void> Run::All() {
                                    : AudioReader::OpenFile(file_, stream_.rate());
   if (!reader) return reader.error();
   fmt::print("{}", writer_.Header());
-  if (Result<void> heard = Listen(*reader); !heard) return heard;
+  const Result<void> heard = Listen(*reader);
   // The state is that of a stream that may go on: the silence of Finish() is not in it.
-  if (!command_.save_state.empty())
+  if (heard && stream_.position() == 0) return Error{file_ + ": holds no sound"};
+  if (heard && !command_.save_state.empty())
     if (Result<void> saved = Save(); !saved) return saved;
-  if (Result<void> finished = stream_.Finish(); !finished) return finished;
+  // What was heard before a failure is not lost.
+  const Result<void> finished = stream_.Finish();
   Print();
   if (!utterance_.empty()) fmt::print("{}", writer_.Utterance(utterance_));
-  if (stream_.position() == 0) return Error{file_ + ": holds no sound"};
+  if (!heard) return heard;
+  if (!finished) return finished;
   if (stream_.unsound() > 0)
     Note(fmt::format("{}: {} samples are not finite and count as silence", file_,
                      stream_.unsound()));
@@ -218,10 +228,12 @@ void AddTranscribe(CLI::App& app, int& code) {
   command->add_option("--format", options->format, "text, json (lines), srt, vtt or tsv")
       ->check(CLI::IsMember({"text", "json", "srt", "vtt", "tsv"}))
       ->capture_default_str();
-  command->add_option("--save-state", options->save_state, "Write the stream's state at the end");
+  CLI::Option* save_state = command->add_option("--save-state", options->save_state,
+                                                "Write the stream's state at the end");
   command
       ->add_option("--state-interval", options->state_interval_s,
                    "and every so many seconds of sound")
+      ->needs(save_state)
       ->check(CLI::PositiveNumber);
   command->add_option("--resume", options->resume,
                       "Go on from a state that was saved, where it stopped in the file");

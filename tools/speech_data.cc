@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 #include <fstream>
 #include <map>
 #include <set>
@@ -109,6 +110,16 @@ std::string SpokenText(std::string_view raw) {
   return out;
 }
 
+std::optional<double> ParseSeconds(const std::string& text) {
+  constexpr double kMost = 1e7;  // four months
+  double seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error != std::errc() || end != text.data() + text.size() || !(seconds >= 0) ||
+      seconds > kMost)
+    return std::nullopt;
+  return seconds;
+}
+
 std::vector<std::string> SplitWords(const std::string& text) {
   std::istringstream stream(text);
   std::vector<std::string> words;
@@ -125,17 +136,23 @@ Result<std::vector<Utterance>> ReadManifest(const std::string& folder) {
   std::map<std::string, std::set<std::string>> speakers;
   std::string line;
   std::getline(file, line);  // the header
+  size_t row = 1;
   while (std::getline(file, line)) {
+    ++row;
+    line += '\t';  // so that an empty last cell is one
     std::vector<std::string> cells;
     std::istringstream stream(line);
     for (std::string cell; std::getline(stream, cell, '\t');) cells.push_back(cell);
-    if (cells.size() != 5)
-      return Error{path + ": a row of " + std::to_string(cells.size()) + " cells"};
+    const std::optional<double> start = cells.size() == 5 ? ParseSeconds(cells[1]) : std::nullopt;
+    const std::optional<double> end = cells.size() == 5 ? ParseSeconds(cells[2]) : std::nullopt;
+    if (!start || !end || *start > *end)
+      return Error{path + ": row " + std::to_string(row) +
+                   " is not file, start, end, speaker, transcript with 0 <= start <= end"};
     Utterance utterance{cells[0].substr(0, cells[0].find('/')),
                         folder + "/" + cells[0],
                         cells[3],
-                        std::stod(cells[1]),
-                        std::stod(cells[2]),
+                        *start,
+                        *end,
                         SpokenText(cells[4]),
                         "train"};
     speakers[utterance.set].insert(utterance.speaker);

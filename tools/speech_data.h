@@ -5,6 +5,7 @@
 // validation and every fifth from the fourth on is test; a set of one speaker is for training.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,5 +29,8 @@ Result<std::vector<Utterance>> ReadManifest(const std::string& folder);
 std::string SpokenText(std::string_view text);
 
 std::vector<std::string> SplitWords(const std::string& text);
+
+// A number of seconds of a recording; none where the text is something else.
+std::optional<double> ParseSeconds(const std::string& text);
 
 }  // namespace rill

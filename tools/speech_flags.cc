@@ -24,9 +24,8 @@ void AddSpeechFlags(CLI::App& command, SpeechFlags& flags) {
   command.add_option("--beam", flags.beam, "Texts that the beam follows")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
-  command
-      .add_option("--hotwords", flags.hotwords, "Words and phrases to expect: \"rill,new york\"")
-      ->delimiter(',');
+  command.add_option("--hotwords", flags.hotwords,
+                     "Words and phrases to expect: \"rill, new york\"");
   command.add_option("--hotword-boost", flags.hotword_boost, "How much likelier they are, nats")
       ->check(CLI::Range(0.01, 20.0))
       ->capture_default_str();
@@ -53,8 +52,7 @@ Result<Transcriber> OpenTranscriber(const SpeechFlags& flags) {
   options.search.beam = flags.beam;
   if (flags.lm_weight >= 0) options.search.lm_weight = static_cast<float>(flags.lm_weight);
   if (flags.word_bonus >= -20) options.search.word_bonus = static_cast<float>(flags.word_bonus);
-  for (const std::string& word : flags.hotwords)
-    options.search.hotwords.push_back({word, static_cast<float>(flags.hotword_boost)});
+  options.search.hotwords = ParseHotwords(flags.hotwords, static_cast<float>(flags.hotword_boost));
   if (options.beam && flags.language_model != "none") {
     Result<std::shared_ptr<const NgramLm>> language_model = OpenLanguageModel(flags.language_model);
     if (!language_model) return language_model.error();

@@ -3,7 +3,6 @@
 
 #include <CLI/CLI.hpp>
 #include <string>
-#include <vector>
 
 #include "pipeline/transcriber.h"
 
@@ -14,7 +13,7 @@ struct SpeechFlags {
   int lookahead = -1;                                           // -1: as the model says
   double blank_penalty = 0, lm_weight = -1, word_bonus = -100;  // out of range: as the decoder says
   size_t beam = 16;
-  std::vector<std::string> hotwords;
+  std::string hotwords;
   double hotword_boost = 2;
   double pause_s = EndpointRules().pause_s;
 };

@@ -65,7 +65,8 @@ std::vector<Caption> Captions(const std::vector<CaptionWord>& words, const Capti
   std::vector<Caption> captions;
   for (size_t i = 0; i < groups.size(); ++i) {
     const double start = groups[i].front().start, end = groups[i].back().end;
-    const double free = i + 1 < groups.size() ? groups[i + 1].front().start : HUGE_VAL;
+    // What comes after the last one is not known yet.
+    const double free = i + 1 < groups.size() ? groups[i + 1].front().start : end + rules.linger_s;
     captions.push_back({start, std::max(end, std::min(free, start + rules.shortest_s)),
                         Balanced(groups[i], rules.line_letters)});
   }

@@ -28,7 +28,8 @@ struct CaptionWord {
 struct CaptionRules {
   size_t line_letters = 42, lines = 2;
   double longest_s = 6, shortest_s = 1;
-  double pause_s = 0.5;  // a silence that ends a caption
+  double linger_s = 0.2;  // how long the last caption of an utterance stays at most to be read
+  double pause_s = 0.5;   // a silence that ends a caption
 };
 
 struct Caption {

@@ -61,12 +61,16 @@ std::vector<std::pair<size_t, size_t>> MatchWords(std::span<const std::string> r
   std::vector<std::pair<size_t, size_t>> matches;
   size_t i = reference.size(), j = hypothesis.size();
   while (i > 0 && j > 0) {
+    // The way back is the way that the cell was made in.
     const Cell& here = cells[i * width + j];
     const bool equal = reference[i - 1] == hypothesis[j - 1];
-    if (here.cost == cells[(i - 1) * width + j - 1].cost + (equal ? 0 : 1)) {
+    Cell match = cells[(i - 1) * width + j - 1], deleted = cells[(i - 1) * width + j];
+    if (!equal) ++match.cost, ++match.substitutions;
+    ++deleted.cost, ++deleted.deletions;
+    if (here == match) {
       --i, --j;
       if (equal) matches.emplace_back(i, j);
-    } else if (here.cost == cells[(i - 1) * width + j].cost + 1) {
+    } else if (here == deleted) {
       --i;
     } else {
       --j;

@@ -24,6 +24,24 @@ TEST(LfmTranscribe, WritesTheWordsOfATranscriber) {
   }
 }
 
+TEST(LfmTranscribe, SearchesByBeamUnlessToldOtherwise) {
+  const std::vector<float> samples = MakeSound(16000 * 6, 22);
+  Transcriber stream = *Transcriber::Open(
+      *Model::Shared(kSpeechModelPath),
+      {.language_model = *NgramLm::Open(RILL_SOURCE_DIR "/tests/goldens/ngram.lm"),
+       .search = {.hotwords = {{"a bad", 3}}}});
+  ASSERT_TRUE(stream.Push(samples));
+  ASSERT_TRUE(stream.Finish());
+  Harness harness("lfmtranscriber" + kSpeechModel +
+                  "language-model=" RILL_SOURCE_DIR
+                  "/tests/goldens/ngram.lm "
+                  "hotwords=\" A  bad,\" hotword-boost=3");
+  harness.Start("a", kSpeechCaps, GST_FORMAT_TIME);
+  PushSound(harness, samples, 555);
+  harness.Eos();
+  EXPECT_EQ(PullText(harness), WordsOf(TextOf(stream.Take())));
+}
+
 TEST(LfmTranscribe, WordsAreStampedAndGapsLieBetween) {
   std::vector<float> samples = MakeSound(16000 * 6, 12);
   std::fill(samples.begin() + 20000, samples.begin() + 60000, 0.0f);
@@ -211,6 +229,22 @@ TEST_F(LfmTranscriber, TakesAnyRateAndManyChannels) {
   EXPECT_EQ(harness.Push(std::string(16000, '\x80'), 0), GST_FLOW_OK);
   EXPECT_TRUE(harness.Eos());
   EXPECT_EQ(harness.BusError(), "");
+}
+
+TEST_F(LfmTranscriber, AStreamThatDoesNotGoOnLeavesItsFileAsItWas) {
+  const std::string properties = "state-location=" + folder_ + "/stream.state";
+  {
+    Harness first(Element(properties));
+    first.Start("a", kSpeechCaps, GST_FORMAT_TIME);
+    PushSound(first, MakeSound(16000, 21), 1600);
+    first.Eos();
+  }
+  const auto bytes = *ReadFile(folder_ + "/stream.state", 1 << 20);
+  EXPECT_EQ(Snapshot::Parse(bytes)->position, 16000);
+  Harness second(Element(properties));
+  second.Start("a", kSpeechCaps, GST_FORMAT_TIME);
+  second.Eos();
+  EXPECT_EQ(*ReadFile(folder_ + "/stream.state", 1 << 20), bytes);
 }
 
 TEST_F(LfmTranscriber, GoesOnFromTheFileItKept) {

@@ -38,6 +38,7 @@ TEST(WordErrors, MatchesWordsInOrder) {
   EXPECT_EQ(match("a b c", "a x c"), (Pairs{{0, 0}, {2, 2}}));
   EXPECT_EQ(match("a b c d", "b d"), (Pairs{{1, 0}, {3, 1}}));
   EXPECT_EQ(match("a", "x a y"), (Pairs{{0, 1}}));
+  EXPECT_EQ(match("a b", "b a"), (Pairs{{0, 1}}));  // as CountErrors(): none is replaced
   EXPECT_EQ(match("a b", ""), Pairs());
 }
 
@@ -98,9 +99,9 @@ TEST(TranscriptWriter, WritesEveryFormat) {
     return writer.Header() + writer.Utterance(words);
   };
   EXPECT_EQ(write(TranscriptFormat::kText), "hello there\n");
-  EXPECT_EQ(write(TranscriptFormat::kSrt), "1\n01:01:01,500 --> 01:01:02,500\nhello there\n\n");
+  EXPECT_EQ(write(TranscriptFormat::kSrt), "1\n01:01:01,500 --> 01:01:02,450\nhello there\n\n");
   EXPECT_EQ(write(TranscriptFormat::kVtt),
-            "WEBVTT\n\n01:01:01.500 --> 01:01:02.500\nhello there\n\n");
+            "WEBVTT\n\n01:01:01.500 --> 01:01:02.450\nhello there\n\n");
   EXPECT_EQ(write(TranscriptFormat::kTsv), "a.wav\t3661.500\t3662.250\thello there\n");
   const json parsed = json::parse(write(TranscriptFormat::kJson));
   EXPECT_EQ(parsed["words"][0]["confidence"], 0.5);
@@ -170,6 +171,8 @@ TEST_F(RillTranscribe, GoesOnWhereAStateStands) {
 TEST_F(RillTranscribe, SaysWhatIsWrong) {
   ExpectSentence(Transcribe(Path("missing.wav")), "there is no such file");
   ExpectSentence(Transcribe(Path("rows.csv")), "rows.csv: ");
+  WriteWav("silent.wav", {});
+  ExpectSentence(Transcribe(Path("silent.wav")), "holds no sound");
   std::ofstream(Path("empty.wav")).close();
   ExpectSentence(Transcribe(Path("empty.wav")), "empty.wav: ");
   ExpectSentence(Transcribe(""), "--live");
