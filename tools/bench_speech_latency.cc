@@ -77,10 +77,6 @@ Result<std::vector<ShownWord>> Watch(Transcriber stream, std::span<const float> 
   return shown;
 }
 
-double Quantile(const std::vector<double>& sorted, double share) {
-  return sorted[static_cast<size_t>(share * static_cast<double>(sorted.size() - 1))];
-}
-
 }  // namespace
 
 Result<BenchReport> BenchSpeechLatency(const SpeechBenchOptions& options) {
@@ -119,7 +115,6 @@ Result<BenchReport> BenchSpeechLatency(const SpeechBenchOptions& options) {
   }
   if (delays.empty())
     return Error{fmt::format("none of {} aligned words was recognised", aligned_words)};
-  std::sort(delays.begin(), delays.end());
   double sum = 0;
   for (const double delay : delays) sum += delay;
   const double mean = sum / static_cast<double>(delays.size());

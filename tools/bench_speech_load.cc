@@ -20,11 +20,6 @@ double SecondsSince(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-double Quantile(std::vector<double> values, double share) {
-  std::sort(values.begin(), values.end());
-  return values[static_cast<size_t>(share * static_cast<double>(values.size() - 1))];
-}
-
 // The words that became final since the last call.
 size_t CountWords(Transcriber& stream) {
   size_t words = 0;
@@ -35,6 +30,11 @@ size_t CountWords(Transcriber& stream) {
 constexpr double kHopSeconds = 0.04;
 
 }  // namespace
+
+double Quantile(std::vector<double> values, double share) {
+  std::sort(values.begin(), values.end());
+  return values[static_cast<size_t>(share * static_cast<double>(values.size() - 1))];
+}
 
 Result<BenchReport> BenchSpeechSpeed(const SpeechBenchOptions& options) {
   Result<Transcriber> stream = OpenTranscriber(options.speech);

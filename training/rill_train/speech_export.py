@@ -1,6 +1,10 @@
 """Writes a recogniser's checkpoint as a model file of architecture `rill`.
 
     python3 -m rill_train.speech_export runs/speech/last.pt ../models/speech-en.gguf
+    python3 -m rill_train.speech_export --untrained - untrained.gguf
+
+The second makes a file of the real size with random weights: what speed and memory are measured
+with while no model is trained.
 
 Matrices are Q8_0 unless `--type` says otherwise. The first convolution, vectors and taps stay F32,
 the second convolution is F16.
@@ -56,6 +60,18 @@ def tensors(model, kind):
     return found
 
 
+def untrained():
+    """A model of the real size, and pieces that differ."""
+    torch.manual_seed(1)
+    model = speech_models.SpeechModel(speech_models.BASE)
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    pairs = (a + b for a in " etaoin" for b in letters)
+    pieces = ["", " ", "'", *letters, *pairs][: model.config["transcribe.tokens"]]
+    model.audio.mean.data.fill_(-8)
+    model.audio.deviation.data.fill_(4)
+    return model.eval(), pieces
+
+
 def main():
     parser = argparse.ArgumentParser(description="a recogniser's checkpoint to a model file")
     parser.add_argument("checkpoint")
@@ -64,8 +80,12 @@ def main():
     parser.add_argument("--description", default="Streaming transcription of English speech")
     parser.add_argument("--type", choices=list(gguf.TENSOR_TYPES), default="Q8_0")
     parser.add_argument("--weights", choices=("ema", "model"), default="ema")
+    parser.add_argument("--untrained", action="store_true", help="random weights, no checkpoint")
     options = parser.parse_args()
-    model, pieces = load(options.checkpoint, options.weights)
+    if options.untrained:
+        model, pieces = untrained()
+    else:
+        model, pieces = load(options.checkpoint, options.weights)
     gguf.write(options.output, metadata(model, pieces, options.name, options.description),
                tensors(model, options.type))
     print(f"{options.output}: {sum(p.numel() for p in model.parameters())} parameters")
