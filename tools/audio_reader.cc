@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "tools/bus_error.h"
 #include "tools/console.h"
 
 namespace rill {
@@ -32,24 +33,6 @@ struct AudioReader::Pipeline {
   GstClockTime first_pts = 0;
   GstMapInfo map{};
 };
-
-namespace {
-
-// The error on the bus, if there is one.
-std::optional<Error> Complaint(GstElement* pipeline, const std::string& name) {
-  GstBus* bus = gst_element_get_bus(pipeline);
-  GstMessage* message = gst_bus_pop_filtered(bus, GST_MESSAGE_ERROR);
-  gst_object_unref(bus);
-  if (message == nullptr) return std::nullopt;
-  GError* error = nullptr;
-  gst_message_parse_error(message, &error, nullptr);
-  Error found{name + ": " + error->message};
-  g_error_free(error);
-  gst_message_unref(message);
-  return found;
-}
-
-}  // namespace
 
 AudioReader::AudioReader(std::unique_ptr<Pipeline> pipeline) : pipeline_(std::move(pipeline)) {}
 AudioReader::AudioReader(AudioReader&&) noexcept = default;
@@ -97,7 +80,7 @@ Result<AudioReader> AudioReader::Open(const std::string& source, const std::stri
     gst_object_unref(file);
   }
   if (gst_element_set_state(pipeline->element, GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE) {
-    const auto complaint = Complaint(pipeline->element, name);
+    const auto complaint = BusError(pipeline->element, name);
     return complaint ? *complaint : Error{name + ": cannot be opened"};
   }
   return AudioReader(std::move(pipeline));
@@ -109,10 +92,10 @@ Result<std::optional<std::span<const float>>> AudioReader::Next() {
   // A live source gives samples when there are some; errors come over the bus only.
   while (pipeline_->sample == nullptr) {
     if (Interrupted()) return std::optional<std::span<const float>>();
-    if (auto complaint = Complaint(pipeline_->element, pipeline_->name)) return *complaint;
+    if (auto complaint = BusError(pipeline_->element, pipeline_->name)) return *complaint;
     pipeline_->sample = gst_app_sink_try_pull_sample(pipeline_->sink, kPatience);
     if (pipeline_->sample != nullptr || gst_app_sink_is_eos(pipeline_->sink) == FALSE) continue;
-    if (auto complaint = Complaint(pipeline_->element, pipeline_->name)) return *complaint;
+    if (auto complaint = BusError(pipeline_->element, pipeline_->name)) return *complaint;
     return std::optional<std::span<const float>>();
   }
   if (gst_buffer_map(gst_sample_get_buffer(pipeline_->sample), &pipeline_->map, GST_MAP_READ) ==

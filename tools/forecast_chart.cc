@@ -5,12 +5,12 @@
 
 #include <fmt/format.h>
 #include <opencv2/core.hpp>
-#include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 
 #include "pipeline/clock.h"
 #include "tools/axis.h"
 #include "tools/forecast_text.h"
+#include "tools/image_writer.h"
 
 namespace rill {
 namespace {
@@ -195,11 +195,11 @@ Result<void> WriteChart(const Chart& chart, const std::string& path) {
       DrawPanel(large, chart, c, static_cast<int>(c) * kPanelHeight);
     cv::Mat image;
     cv::resize(large, image, {kWidth, height}, 0, 0, cv::INTER_AREA);
-    if (!cv::imwrite(path, image)) return Error{path + ": the image cannot be written"};
+    return WriteImage(path, {image.data, image.total() * image.elemSize()}, kWidth,
+                      static_cast<size_t>(height));
   } catch (const cv::Exception& error) {
     return Error{path + ": the image cannot be written: " + error.err};
   }
-  return {};
 }
 
 }  // namespace rill

@@ -61,6 +61,8 @@ TEST_F(Rill, SaysInOneSentenceWhatIsWrong) {
   ExpectSentence(Forecast(rows + " --columns wind"), "wind");
   ExpectSentence(Forecast(Path("absent.csv")), "absent.csv");
   ExpectSentence(Forecast(rows + " --resume " + rows), "rows.csv");
+  ExpectSentence(Forecast(rows + " --at 50 --plot out.bmp"), "ends in .png");
+  ExpectSentence(Forecast(rows + " --at 50 --plot " + Path("none/out.png")), "none/out.png");
   ExpectSentence(Forecast("- < /dev/null"), "empty");
   ExpectSentence(Run("forecast -m absent " + rows), "absent");
   ExpectSentence(Run("inspect " + rows), "rows.csv");
