@@ -1,10 +1,9 @@
 """Training batches of speech: clips at other speeds, in rooms, in noise, and noise alone.
 
 A batch holds clips of like length, padded with silence: log-mel frames [time, batch, bins], time a
-multiple of 4, and the pieces of their texts.
+multiple of 4, and the pieces and the phones of their texts.
 """
 
-import math
 import subprocess
 
 import numpy as np
@@ -15,16 +14,25 @@ from torch.utils.data import IterableDataset
 from . import fbank, speech
 
 SPEEDS = ((9, 10), (10, 11), (1, 1), (1, 1), (11, 10), (10, 9))
+SLOWEST = 0.9  # of the speeds
+CHAIN_SHARE = 0.7  # of the batches
 SILENCE_SECONDS = 0.6  # at most so much before and after a clip
-CHAIN_SECONDS = (8, 18)
 STRIDE = 4 * fbank.HOP  # samples of a frame of the backbone
-# Batches are padded to so many frames: every other shape costs oneDNN a compilation, a third of the
-# time of a step.
-MULTIPLE = 25
+# Frames of the backbone in a clip and in a chain of clips. Batches have few shapes, and most of them the
+# same number of frames: every other shape costs oneDNN a compilation, a third of the time of a step.
+LENGTHS = (80, 100, 128, 160, 200, 320, 400, 640, 800)
+CHAINS = (200, 320, 400)
 
 
-def rounded(frames):
-    return MULTIPLE * math.ceil(frames / MULTIPLE)
+def least_frames(target):
+    """CTC needs a frame for each target and one between two equal ones."""
+    return len(target) + sum(a == b for a, b in zip(target, target[1:]))
+
+
+def end_to_end(targets):
+    """Lists of targets as one tensor, and their lengths."""
+    lengths = torch.tensor([len(target) for target in targets])
+    return torch.tensor([t for target in targets for t in target], dtype=torch.int64), lengths
 
 
 def room_responses():
@@ -45,10 +53,15 @@ def noises(cache):
 
 
 class Batches(IterableDataset):
-    """Endless: frames, lengths in backbone frames, targets end to end, their lengths."""
+    """Endless: frames, lengths in backbone frames; then for pieces and for phones the targets end to
+    end and their lengths.
 
-    def __init__(self, utterances, tokens, cache, frames, seed):
-        self.utterances, self.tokens, self.cache = utterances, tokens, cache
+    `tokens` and `pronunciations` encode texts as either.
+    """
+
+    def __init__(self, utterances, tokens, pronunciations, cache, frames, seed):
+        self.utterances, self.cache = utterances, cache
+        self.encoders = (tokens.encode, pronunciations.encode)
         self.frames, self.seed = frames, seed  # frames: of the backbone in a batch, about
         seconds = np.array([u.seconds for u in utterances])
         self.order = np.argsort(seconds)
@@ -91,58 +104,62 @@ class Batches(IterableDataset):
         return np.clip(x * min(10 ** (rng.uniform(-20, 10) / 20), 1.5 / peak), -1, 1)
 
     def clip(self, rng, utterance):
-        """An augmented clip and its pieces; now and then noise and none."""
+        """An augmented clip and its text; now and then noise and none."""
         if rng.random() < 0.06:
             count = int(utterance.seconds * speech.RATE)
-            return 10 ** rng.uniform(-4, -1) * self.noise(rng, count), []
+            return 10 ** rng.uniform(-4, -1) * self.noise(rng, count), ""
         x = self.augment(rng, speech.clip(utterance, self.cache))
-        return x, self.tokens.encode(utterance.text)
+        return x, utterance.text
 
     def chain(self, rng, samples):
-        """Clips of anybody one after another, and their pieces: what a stream hears."""
-        xs, targets, left, misses = [np.zeros(0, np.float32)], [], samples, 0
+        """Clips of anybody one after another, and their texts: what a stream hears."""
+        xs, texts, left, misses = [np.zeros(0, np.float32)], [], samples, 0
         while misses < 4:
             at = np.searchsorted(self.until, rng.uniform(0, self.until[-1]))
             utterance = self.utterances[self.order[at]]
             if utterance.seconds * speech.RATE > left:
                 misses += 1
                 continue
-            x, target = self.clip(rng, utterance)
+            x, text = self.clip(rng, utterance)
             if len(x) > left:
                 misses += 1
                 continue
             xs.append(x)
-            targets += target
+            texts.append(text)
             left -= len(x)
-        return np.concatenate(xs), targets
+        return np.concatenate(xs), " ".join(texts)
 
     def parts(self, rng):
-        """Clips of like length, or chains of clips, as many as a batch holds."""
-        if rng.random() < 0.7:
-            frames = rounded(rng.uniform(*CHAIN_SECONDS) * speech.RATE / STRIDE)
-            return [self.chain(rng, frames * STRIDE) for _ in range(self.frames // frames)]
-        start = np.searchsorted(self.until, rng.uniform(0, self.until[-1]))
-        longest = self.utterances[self.order[start]].seconds + 2 * SILENCE_SECONDS
-        count = max(1, self.frames // rounded(longest * speech.RATE / STRIDE))
-        chosen = self.order[max(0, start - count + 1) : start + 1]
-        return [self.clip(rng, self.utterances[i]) for i in chosen]
+        """How many frames, and as many clips of like length, or chains of clips, as a batch holds."""
+        if rng.random() < CHAIN_SHARE:
+            frames = int(rng.choice(CHAINS))
+            return frames, [self.chain(rng, frames * STRIDE) for _ in range(self.frames // frames)]
+        last = np.searchsorted(self.until, rng.uniform(0, self.until[-1]))
+        longest = self.utterances[self.order[last]].seconds / SLOWEST + 2 * SILENCE_SECONDS
+        frames = next((n for n in LENGTHS if n * STRIDE >= longest * speech.RATE), LENGTHS[-1])
+        count = self.frames // frames
+        first = max(0, min(last - count // 2, len(self.order) - count))
+        return frames, [self.clip(rng, self.utterances[i])
+                        for i in self.order[first : first + count]]
 
     def batch(self, rng):
-        found = []
-        for x, target in self.parts(rng):
-            # CTC needs a frame for each piece and one between two equal ones.
-            needed = len(target) + sum(a == b for a, b in zip(target, target[1:]))
-            if needed < len(x) // STRIDE:
-                found.append((x, target))
-        if not found:
-            return self.batch(rng)
-        longest = STRIDE * rounded(max(len(x) for x, _ in found) / STRIDE)
-        samples = np.stack([np.pad(x, (0, longest - len(x))) for x, _ in found])
-        frames = self.fbank(torch.from_numpy(samples.astype(np.float32))).transpose(0, 1)
+        time, parts = self.parts(rng)
+        samples = np.zeros((len(parts), time * STRIDE), np.float32)
+        columns, lengths = [[] for _ in self.encoders], []
+        for row, (x, text) in zip(samples, parts):
+            targets = [encode(text) for encode in self.encoders]
+            frames = len(x) // STRIDE
+            if frames > time or max(map(least_frames, targets)) >= frames:
+                # The few that are too long, or too fast for CTC, are heard as nothing.
+                x, frames, targets = x[:0], 1, [[] for _ in targets]
+            row[: len(x)] = x
+            lengths.append(frames)
+            for column, target in zip(columns, targets):
+                column.append(target)
+        frames = self.fbank(torch.from_numpy(samples)).transpose(0, 1)
         self.mask(rng, frames)
-        lengths = torch.tensor([len(x) // STRIDE for x, _ in found])
-        targets = torch.tensor([piece for _, target in found for piece in target])
-        return frames.contiguous(), lengths, targets, torch.tensor([len(t) for _, t in found])
+        lengths = torch.tensor(lengths)
+        return frames.contiguous(), lengths, *map(end_to_end, columns)
 
     @staticmethod
     def mask(rng, frames):

@@ -50,6 +50,8 @@ def tensors(model, kind):
     """Parameter names are tensor names already; kernels become rows, channels innermost."""
     found = {}
     for name, value in model.state_dict().items():
+        if name.startswith("phones."):
+            continue
         if value.ndim == 4:
             value = value.permute(0, 2, 3, 1).flatten(1)
         array, rows = value.detach().float().numpy(), value.ndim == 2

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from . import fbank, models, operators
+from . import fbank, models, operators, phones
 from .operators import RmsNorm, linear
 
 LOOKAHEAD = 4
@@ -29,6 +29,33 @@ BASE = {
 }
 
 
+class _CausalConv(torch.autograd.Function):
+    """y[t] = sum of padded[t + k] * weight[:, k] over the taps k.
+
+    Written out: the gradients of seven slices are seven arrays of zeros to fill and to add.
+    """
+
+    @staticmethod
+    def forward(ctx, padded, weight):
+        taps = weight.shape[1]
+        time = len(padded) - taps + 1
+        y = padded[:time] * weight[:, 0]
+        for k in range(1, taps):
+            y.addcmul_(padded[k : k + time], weight[:, k])
+        ctx.save_for_backward(padded, weight)
+        return y
+
+    @staticmethod
+    def backward(ctx, grad):
+        padded, weight = ctx.saved_tensors
+        time = len(grad)
+        grad_padded, grad_weight = torch.zeros_like(padded), torch.empty_like(weight)
+        for k in range(weight.shape[1]):
+            grad_padded[k : k + time].addcmul_(grad, weight[:, k])
+            grad_weight[:, k] = (padded[k : k + time] * grad).sum((0, 1))
+        return grad_padded, grad_weight
+
+
 class ShortConv(operators.ShortConv):
     """One stream; the state, [taps - 1, batch, width], is given and taken."""
 
@@ -38,11 +65,8 @@ class ShortConv(operators.ShortConv):
     def forward(self, u, state):
         b, c, x = self.in_proj(u).chunk(3, -1)
         padded = torch.cat([state, b * x])
-        time = len(u)
-        mixed = padded[:time] * self.conv.weight[:, 0]
-        for k in range(1, self.taps):
-            mixed = torch.addcmul(mixed, padded[k : k + time], self.conv.weight[:, k])
-        return self.out_proj(c * mixed), padded[time:].detach()
+        mixed = _CausalConv.apply(padded, self.conv.weight)
+        return self.out_proj(c * mixed), padded[len(u) :].detach()
 
 
 class _Recurrence(torch.autograd.Function):
@@ -89,6 +113,21 @@ class Block(models.Block):
         return x + self.swiglu(self.mlp_norm(x)), state
 
 
+class _Silu(torch.autograd.Function):
+    """x sigmoid(x) that keeps its derivative: PyTorch's own takes several times as long."""
+
+    @staticmethod
+    def forward(ctx, x):
+        sigmoid = torch.sigmoid(x)
+        y = x * sigmoid
+        ctx.save_for_backward(torch.addcmul(sigmoid, y, 1 - sigmoid))
+        return y
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad * ctx.saved_tensors[0]
+
+
 class AudioEncoder(nn.Module):
     """Two convolutions, 3 x 3 of stride 2 in time and frequency, causal in time, then a matrix.
 
@@ -111,15 +150,19 @@ class AudioEncoder(nn.Module):
         """Log-mel frames [time, batch, bins], time a multiple of 4 -> [time / 4, batch, width]."""
         # Channels innermost in memory: a third of the time, and the order of the columns of `embed`.
         x = ((frames - self.mean) / self.deviation).transpose(0, 1)[:, None]
+        reduced = operators.Linear.bfloat16 and torch.is_grad_enabled()
         new = []
         for conv, before in zip((self.conv1, self.conv2), state):
             new.append(x[:, :, -1:].detach())
             x = x.contiguous(memory_format=torch.channels_last)
+            weight, bias = conv.weight, conv.bias
+            if reduced:
+                x, weight, bias = x.bfloat16(), weight.bfloat16(), bias.bfloat16()
             if before is None:  # the frame of padding after the end meets no window
-                x = F.conv2d(x, conv.weight, conv.bias, 2, 1)
+                x = F.conv2d(x, weight, bias, 2, 1)
             else:
-                x = conv(torch.cat([before, x], 2))
-            x = F.silu(x)
+                x = F.conv2d(torch.cat([before.to(x), x], 2), weight, bias, 2, (0, 1))
+            x = _Silu.apply(x)
         return self.embed(x.permute(0, 2, 3, 1).flatten(2)).transpose(0, 1), new
 
 
@@ -137,21 +180,24 @@ class SpeechModel(nn.Module):
             torch.cat([torch.ones(1, width), 0.1 * torch.randn(LOOKAHEAD, width)]))
         self.transcribe.norm = RmsNorm(width, config["norm_epsilon"])
         self.transcribe.out = linear(width, config["transcribe.tokens"], bias=True)
+        # Of use to training alone; no model file holds it.
+        self.phones = nn.Sequential(
+            RmsNorm(width, config["norm_epsilon"]), linear(width, len(phones.PHONES), bias=True))
 
     def initial_state(self, batch):
         return [self.audio.initial_state(batch)] + [
             block.operator.initial_state(batch) for block in self.blk]
 
-    def hidden(self, frames, state, taps=()):
-        """The backbone's output, the new state, and what the blocks numbered in `taps` give."""
+    def hidden(self, frames, state):
+        """The backbone's output, the new state, and what the middle block gives."""
         x, audio = self.audio(frames, state[0])
-        new, tapped = [audio], []
+        new, middle = [audio], None
         for i, (block, old) in enumerate(zip(self.blk, state[1:])):
             x, s = block(x, old)
             new.append(s)
-            if i in taps:
-                tapped.append(x)
-        return self.norm(x), new, tapped
+            if i == len(self.blk) // 2:
+                middle = x
+        return self.norm(x), new, middle
 
     def head(self, hidden, lookahead):
         """Logits of the frames that have all their later frames: time - lookahead of them."""
@@ -173,10 +219,8 @@ class SpeechModel(nn.Module):
         hidden, _, _ = self.hidden(self.with_silence(frames, lookahead), state)
         return self.head(hidden, lookahead)
 
-    def forward_with_taps(self, frames, lookahead, taps):
-        """Logits as of `forward`, and those that the head gives of earlier blocks, looking at no
-        later frame."""
-        state = self.initial_state(frames.shape[1])
-        hidden, _, tapped = self.hidden(self.with_silence(frames, lookahead), state, taps)
-        time = len(hidden) - lookahead
-        return self.head(hidden, lookahead), [self.project(x[:time]) for x in tapped]
+    def forward_with_phones(self, frames, lookahead):
+        """Logits of the frames that have all their later frames, and logits of phones, which look at
+        none: [time / 4 - lookahead, batch, ...]."""
+        hidden, _, middle = self.hidden(frames, self.initial_state(frames.shape[1]))
+        return self.head(hidden, lookahead), self.phones(middle[: len(middle) - lookahead])

@@ -13,14 +13,14 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader
 
-from . import fbank, speech, speech_batches, speech_models, tokens
+from . import fbank, phones, speech, speech_batches, speech_models, tokens
 from .operators import Linear, SwiGlu
 from .optimizer import Average
 from .trainer import Trainer, open_log
 
 CHECKPOINT_SECONDS = 600
 LOOKAHEADS = (0, 2, 4)
-EARLY_WEIGHT = 0.3
+PHONES_WEIGHT = 0.3
 
 
 def errors(wanted, got):
@@ -70,23 +70,28 @@ class Validation:
         return result
 
 
+def mean_ctc(logits, lengths, targets, target_lengths):
+    """CTC's loss a target."""
+    loss = F.ctc_loss(logits.log_softmax(-1), targets, lengths, target_lengths,
+                      reduction="sum", zero_infinity=True)
+    return loss / target_lengths.sum().clamp(min=1)
+
+
 class SpeechTrainer(Trainer):
     def __init__(self, options, known):
         config = dict(speech_models.BASE, **{"transcribe.tokens": len(known.pieces)})
         super().__init__(speech_models.SpeechModel(config), options, pieces=known.pieces)
-        self.taps = (len(config["operators"]) // 2,)
 
-    def loss(self, frames, lengths, targets, target_lengths):
-        """CTC's, a piece, of the last block and, as a lead, of one in the middle (Lee and Watanabe
-        2021, "Intermediate loss regularization for CTC-based speech recognition")."""
+    def loss(self, frames, lengths, pieces, spoken):
+        """CTC's, a piece, and as a lead that of phones, a phone, in the middle of the backbone
+        (Sanabria and Metze 2018, "Hierarchical multitask learning with CTC")."""
         lookahead = LOOKAHEADS[int(torch.randint(len(LOOKAHEADS), ()))]
-        logits, early = self.model.forward_with_taps(frames, lookahead, self.taps)
-        losses = [F.ctc_loss(x.log_softmax(-1), targets, lengths, target_lengths,
-                             reduction="sum", zero_infinity=True) for x in [logits, *early]]
-        total = (1 - EARLY_WEIGHT) * losses[0] + EARLY_WEIGHT * sum(losses[1:]) / len(early)
-        return total / target_lengths.sum().clamp(min=1)
+        logits, phone_logits = self.model.forward_with_phones(frames, lookahead)
+        lengths = lengths.clamp(max=len(logits))
+        return ((1 - PHONES_WEIGHT) * mean_ctc(logits, lengths, *pieces)
+                + PHONES_WEIGHT * mean_ctc(phone_logits, lengths, *spoken))
 
-    def size(self, frames, lengths, targets, target_lengths):
+    def size(self, frames, lengths, pieces, spoken):
         return int(lengths.sum())
 
 
@@ -132,8 +137,9 @@ def main():
     written = speech.sentences(held_out)[::10]
     known = tokens.Tokens(tokens.learn([u.text for u in train] + written, options.tokens))
     trainer = SpeechTrainer(options, known)
+    said = phones.Pronunciations([u.text for u in train])
     stream = speech_batches.Batches(
-        train, known, options.cache, options.frames, [options.seed, trainer.step])
+        train, known, said, options.cache, options.frames, [options.seed, trainer.step])
     loader = iter(DataLoader(stream, batch_size=None, num_workers=1, prefetch_factor=8))
     if not options.resume and not options.start:
         mean, deviation = statistics(loader)
