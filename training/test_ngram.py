@@ -53,6 +53,31 @@ class Trigram(unittest.TestCase):
                 p = np.exp(ngram.log_prob(levels, keys, n)).reshape(len(histories), -1)
                 np.testing.assert_allclose(p.sum(1), 1, rtol=1e-9)
 
+    def test_a_mixture_weighs_what_two_models_say(self):
+        others = ["the cat ran", "a dog sat down", "the dog and the cat"]
+        names = ngram.vocabulary(others)
+        other, counts = ngram.train(others, names)
+        words, levels, raw = ngram.mixed((WORDS, self.full, self.raw), (names, other, counts), 0.7)
+        self.assertEqual(words, sorted({*WORDS, *names}))
+        self.assertAlmostEqual(raw[0][1].sum(), 1)
+
+        def probability(known, model, gram):
+            if any(word not in known for word in gram):
+                # A word before that is unknown tells nothing; one that is asked for never comes.
+                return probability(known, model, gram[1:]) if gram[-1] in known else 1e-12
+            key = sum(known.index(word) << ngram.BITS * i for i, word in enumerate(gram[::-1]))
+            return float(np.exp(ngram.log_prob(model, np.array([key]), len(gram))[0]))
+
+        for n, level in enumerate(levels, 1):
+            for key in level.keys:
+                gram = [words[ngram.newest(key >> ngram.BITS * i, 1)] for i in range(n - 1, -1, -1)]
+                want = 0.7 * probability(WORDS, self.full, gram) + 0.3 * probability(names, other, gram)
+                self.assertAlmostEqual(probability(words, levels, gram), want, places=9)
+        histories = np.arange(len(words))[:, None] << ngram.BITS
+        predicted = np.delete(np.arange(len(words)), words.index(ngram.BEGIN))
+        p = np.exp(ngram.log_prob(levels, (histories | predicted).ravel(), 2))
+        np.testing.assert_allclose(p.reshape(len(words), -1).sum(1), 1, rtol=1e-6)
+
     def test_pruning_drops_grams_and_costs_little(self):
         self.assertLess(len(self.pruned[2].keys), len(self.full[2].keys))
         self.assertGreater(len(self.pruned[2].keys), 0)

@@ -3,9 +3,9 @@
     python3 -m rill_train.ngram --output ../models/speech-en.lm --arpa runs/speech-en.arpa
 
 The text is `speech.sentences` and the transcripts of the training speakers, neither with a sentence
-that a held-out transcript equals. Perplexity is of the validation speakers' transcripts, a set at a
-time, </s> counted and unknown words left out. `--prune` may list several thresholds: each is
-reported, the last is written.
+that a held-out transcript equals; `--mix` adds the trigram of Debian's pocketsphinx. Perplexity is of
+the validation speakers' transcripts, a set at a time, </s> counted and unknown words left out.
+`--prune` may list several thresholds: each is reported, the last is written.
 
 A gram is an int64 key, 20 bits a word, the newest lowest; keys ascend. Word ids are ranks of the
 words sorted by bytes. Logarithms are natural.
@@ -171,6 +171,48 @@ def pruned(levels, raw, threshold):
     return normalised(levels)
 
 
+def mixed(own, other, weight):
+    """The linear interpolation of two models of (words, levels, histories' counts), the first with
+    that weight: words, levels and such counts of all grams that either knows."""
+    words = sorted({*own[0], *other[0]}, key=str.encode)
+    place = {word: i for i, word in enumerate(words)}
+    models, counts = [], []
+    for known, levels, raw in (own, other):
+        ids = np.array([place[word] for word in known])  # ascending, so keys stay sorted
+
+        def renamed(keys, n):
+            columns = [ids[newest(keys >> BITS * j, 1)] for j in range(n - 1, -1, -1)]
+            return sum(column << BITS * (n - 1 - i) for i, column in enumerate(columns))
+
+        unigrams = Level(np.arange(len(words)), np.full(len(words), np.log(1e-12)),
+                         np.zeros(len(words)))
+        unigrams.log_prob[ids], unigrams.back_off[ids] = levels[0].log_prob, levels[0].back_off
+        models.append([unigrams] + [replace(level, keys=renamed(level.keys, n))
+                                    for n, level in enumerate(levels[1:], 2)])
+        counts.append([(renamed(keys, n), share / raw[0][1].sum())
+                       for n, (keys, share) in enumerate(raw[: ORDER - 1], 1)])
+    levels, raw = [], []
+    for n in range(1, ORDER + 1):
+        keys = np.union1d(models[0][n - 1].keys, models[1][n - 1].keys)
+        log_probs = [log_prob(model, keys, n) for model in models]
+        both = np.logaddexp(np.log(weight) + log_probs[0], np.log(1 - weight) + log_probs[1])
+        levels.append(Level(keys, both, np.zeros(len(keys))))
+        if n < ORDER:
+            seen = np.zeros(len(keys))
+            for part, (known, share) in zip((weight, 1 - weight), (counts[0][n - 1], counts[1][n - 1])):
+                seen[np.searchsorted(keys, known)] += part * share
+            raw.append((keys, seen))
+    return words, normalised(levels), raw
+
+
+def expected_counts(levels):
+    """Counts of histories that a model expects, a share of all words."""
+    raw = [(levels[0].keys, np.exp(levels[0].log_prob))]
+    keys = levels[1].keys
+    begins = raw[0][1][keys >> BITS]
+    return raw + [(keys, begins * np.exp(levels[1].log_prob))]
+
+
 def perplexity(levels, words, sentences):
     """Perplexity, and the share of words that are unknown."""
     begin, end, unknown = (words.index(w) for w in (BEGIN, END, UNKNOWN))
@@ -230,6 +272,7 @@ def main():
     add = parser.add_argument
     add("--output", type=Path, required=True, help="the binary")
     add("--arpa", type=Path, help="the same as text")
+    add("--mix", type=float, default=1, help="weight of our own text; the rest is pocketsphinx-en-us's")
     add("--prune", default="1.6e-7", help="thresholds, nats of cross entropy: a,b; the last is written")
     options = parser.parse_args()
 
@@ -240,6 +283,12 @@ def main():
     words = vocabulary(sentences)
     full, raw = train(sentences, words)
     print(f"{len(sentences)} sentences, {raw[0][1].sum()} tokens, {len(words)} words", flush=True)
+    if options.mix < 1:
+        from . import sphinx_lm  # here, because it needs this module
+
+        others, other = sphinx_lm.load()
+        words, full, raw = mixed((words, full, raw), (others, other, expected_counts(other)),
+                                 options.mix)
     spoken = {}
     for u in everything:
         if u.split == "validation":
