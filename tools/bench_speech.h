@@ -16,6 +16,7 @@ struct SpeechBenchOptions {
   std::string data;            // directory; empty: DataDirectory()
   std::string split = "test";  // or validation
   std::vector<std::string> sets = {"librispeech-28spk", "speechocean762"};
+  std::vector<std::string> speakers;  // wer: these, whatever their split
   size_t every = 1;        // wer: only every so manieth utterance
   std::string alignments;  // latency: file of them
   size_t streams = 32, threads = 2;

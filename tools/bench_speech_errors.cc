@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 
 #include "tools/audio_reader.h"
@@ -47,6 +48,19 @@ Result<std::vector<float>> SomeSpeech(const SpeechBenchOptions& options, double 
   return samples;
 }
 
+namespace {
+
+bool Chosen(const Utterance& utterance, const SpeechBenchOptions& options) {
+  const auto holds = [](const std::vector<std::string>& names, const std::string& name) {
+    return std::ranges::find(names, name) != names.end();
+  };
+  if (!holds(options.sets, utterance.set)) return false;
+  return options.speakers.empty() ? utterance.split == options.split
+                                  : holds(options.speakers, utterance.speaker);
+}
+
+}  // namespace
+
 Result<BenchReport> BenchSpeechErrors(const SpeechBenchOptions& options) {
   const Result<std::vector<Utterance>> manifest = ReadManifest(SpeechFolder(options));
   if (!manifest) return manifest.error();
@@ -62,9 +76,7 @@ Result<BenchReport> BenchSpeechErrors(const SpeechBenchOptions& options) {
   for (size_t i = 0; i < manifest->size(); ++i) {
     const Utterance& utterance = (*manifest)[i];
     progress.Update(i);
-    if (utterance.split != options.split || i % options.every != 0 ||
-        std::ranges::find(options.sets, utterance.set) == options.sets.end())
-      continue;
+    if (i % options.every != 0 || !Chosen(utterance, options)) continue;
     if (utterance.file != open_file) {
       Result<std::vector<float>> read = ReadSound(utterance.file, fresh->rate());
       if (!read) return read.error();
@@ -83,15 +95,17 @@ Result<BenchReport> BenchSpeechErrors(const SpeechBenchOptions& options) {
     errors[utterance.set] += CountErrors(SplitWords(utterance.text), words);
     seconds[utterance.set] += utterance.end - utterance.start;
   }
+  const std::string who =
+      options.speakers.empty() ? options.split : fmt::format("{}", fmt::join(options.speakers, ", "));
   if (errors.empty())
-    return Error{fmt::format("no utterance of the {} speakers of {}", options.split,
-                             fmt::join(options.sets, ", "))};
+    return Error{
+        fmt::format("no utterance of the speakers {} of {}", who, fmt::join(options.sets, ", "))};
   BenchReport report{nlohmann::ordered_json::array(),
-                     TextTable({"set", "split", "decoder", "lookahead", "minutes", "words", "WER %",
+                     TextTable({"set", "speakers", "decoder", "lookahead", "minutes", "words", "WER %",
                                 "substituted", "deleted", "inserted"})};
   for (const auto& [set, found] : errors) {
     report.json.push_back({{"set", set},
-                           {"split", options.split},
+                           {"speakers", who},
                            {"decoder", options.speech.decoder},
                            {"lookahead", fresh->lookahead()},
                            {"minutes", seconds[set] / 60},
@@ -101,7 +115,7 @@ Result<BenchReport> BenchSpeechErrors(const SpeechBenchOptions& options) {
                            {"deletions", found.deletions},
                            {"insertions", found.insertions}});
     report.table.Add(
-        {set, options.split, options.speech.decoder, std::to_string(fresh->lookahead()),
+        {set, who, options.speech.decoder, std::to_string(fresh->lookahead()),
          Fixed(seconds[set] / 60, 1), Grouped(found.words), Fixed(100 * found.rate(), 2),
          Grouped(found.substitutions), Grouped(found.deletions), Grouped(found.insertions)});
   }

@@ -43,6 +43,8 @@ void AddBenchSpeech(CLI::App& bench, int& code) {
       ->check(CLI::IsMember({"test", "validation"}))
       ->capture_default_str();
   command->add_option("--sets", options->sets, "wer: of which sets")->delimiter(',');
+  command->add_option("--speakers", options->speakers, "wer: only these, whatever their split")
+      ->delimiter(',');
   command->add_option("--every", options->every, "wer: only every so manieth utterance")
       ->check(CLI::PositiveNumber);
   command->add_option("--alignments", options->alignments,

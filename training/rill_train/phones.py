@@ -5,6 +5,7 @@ From Debian's packages pocketsphinx-en-us (the dictionary without stresses, BSD)
 rules).
 """
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -42,10 +43,16 @@ def by_rules(words):
 class Pronunciations:
     """Phone indices of texts, for the words of `texts`."""
 
-    def __init__(self, texts):
+    def __init__(self, texts, cache):
+        """What flite says is kept in the folder `cache`: it takes a process a word."""
         self.of = dictionary()
         words = {word for text in texts for word in text.split()}
-        self.of |= by_rules(sorted(words - set(self.of)))
+        path = Path(cache) / "pronunciations.json"
+        known = json.loads(path.read_text()) if path.exists() else {}
+        new = by_rules(sorted(words - set(self.of) - set(known)))
+        if new:
+            path.write_text(json.dumps(known | new))
+        self.of |= known | new
 
     def encode(self, text):
         return [phone for word in text.split() for phone in self.of[word]]

@@ -136,9 +136,14 @@ def sentences(held_out):
     return [line for line in found if not holds_one(line)]
 
 
+def cached(file, cache):
+    """Where the samples of a recording lie."""
+    return Path(cache) / (re.sub(r"\W", "_", file) + ".s16")
+
+
 def samples(file, cache):
     """A recording, int16 [samples] at 16 kHz, mapped from the cache."""
-    path = Path(cache) / (re.sub(r"\W", "_", file) + ".s16")
+    path = cached(file, cache)
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".part")

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader
 
-from . import fbank, phones, speech, speech_batches, speech_models, tokens
+from . import digits, fbank, phones, speech, speech_batches, speech_models, tokens
 from .operators import Linear, SwiGlu
 from .optimizer import Average
 from .trainer import Trainer, open_log
@@ -110,12 +110,15 @@ def main():
     add("--minutes", type=float, default=150, help="wall-clock budget")
     add("--decay", type=float, default=0.5, help="share of the minutes that decays the rate")
     add("--sets", help="only these sets of the manifest: a,b")
+    add("--digits", type=Path, help="folder of rill_train.digits: train on digits instead")
+    add("--without", help="speaker of digits to leave out")
     add("--start", help="checkpoint to start from")
     add("--resume", action="store_true", help="continue the run in --output")
     add("--frames", type=int, default=6400, help="backbone frames in a batch")
     add("--tokens", type=int, default=128)
     add("--lr", type=float, default=2e-3)
     add("--weight-decay", type=float, default=0.05)
+    add("--augment", type=float, default=1, help="how much of the noise, rooms and masks: 0 to 1")
     add("--dropout", type=float, default=0.1, help="inside the SwiGLUs")
     add("--warmup", type=int, default=300, help="steps")
     add("--average", type=float, default=0.998, help="decay of the averaged weights, a step")
@@ -135,11 +138,16 @@ def main():
     train = [u for u in everything if u.split == "train"]
     held_out = [u.text for u in everything if u.split != "train"]
     written = speech.sentences(held_out)[::10]
+    # Always those of the whole data, so that runs go on from each other.
     known = tokens.Tokens(tokens.learn([u.text for u in train] + written, options.tokens))
     trainer = SpeechTrainer(options, known)
-    said = phones.Pronunciations([u.text for u in train])
+    if options.digits:
+        train = digits.utterances(options.digits, options.without, options.cache)
+        everything = []
+    said = phones.Pronunciations([u.text for u in train], options.cache)
     stream = speech_batches.Batches(
-        train, known, said, options.cache, options.frames, [options.seed, trainer.step])
+        train, known, said, options.cache, options.frames, options.augment,
+        [options.seed, trainer.step])
     loader = iter(DataLoader(stream, batch_size=None, num_workers=1, prefetch_factor=8))
     if not options.resume and not options.start:
         mean, deviation = statistics(loader)

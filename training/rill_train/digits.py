@@ -1,0 +1,81 @@
+"""Spoken digits: one speaker left out, the others to fine-tune the recogniser on.
+
+    python3 -m rill_train.digits runs/digits
+    python3 -m rill_train.speech_train --digits runs/digits --without george --start runs/speech/last.pt ...
+    rill bench speech --task wer --data runs/digits --sets fsdd --speakers george -m george.gguf \\
+        --language-model runs/digits/digits.arpa
+
+The first writes what `rill bench speech` reads: the recordings of the Free Spoken Digit Dataset
+(8 kHz), a manifest of takes 0 to 4, which are the customary test, and a language model of ten words.
+"""
+
+import argparse
+import tarfile
+from math import log10
+from pathlib import Path
+
+import numpy as np
+from scipy.io import wavfile
+from scipy.signal import resample_poly
+
+from . import speech
+
+WORDS = speech.ONES[:10]
+TEST_TAKES = 5
+
+
+def recordings(folder):
+    """(path, word, speaker, take) of each."""
+    for path in sorted((folder / "speech" / "fsdd").glob("*.wav")):
+        digit, speaker, take = path.stem.split("_")
+        yield path, WORDS[int(digit)], speaker, int(take)
+
+
+def samples(path):
+    """int16 [samples] at 16 kHz."""
+    rate, x = wavfile.read(path)
+    assert rate == 8000 and x.dtype == np.int16, path
+    return np.clip(np.round(resample_poly(x.astype(np.float64), speech.RATE, rate)),
+                   -32768, 32767).astype(np.int16)
+
+
+def utterances(folder, without, cache):
+    """All takes of the other speakers; their samples lie in the cache."""
+    found = []
+    for path, word, speaker, _ in recordings(folder):
+        name = f"fsdd/{path.name}"
+        cached = speech.cached(name, cache)
+        if not cached.exists():
+            samples(path).tofile(cached)
+        if speaker != without:
+            seconds = cached.stat().st_size / 2 / speech.RATE
+            found.append(speech.Utterance(name, 0, seconds, speaker, word, "train"))
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("output", type=Path)
+    output = parser.parse_args().output
+    target = output / "speech" / "fsdd"
+    target.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(speech.folder() / "fsdd.tar.xz") as archive:
+        for member in archive:
+            if member.name.endswith(".wav"):
+                (target / Path(member.name).name).write_bytes(archive.extractfile(member).read())
+    with open(output / "speech" / "manifest.tsv", "w") as file:
+        file.write("file\tstart\tend\tspeaker\ttranscript\n")
+        for path, word, speaker, take in recordings(output):
+            if take < TEST_TAKES:
+                seconds = len(samples(path)) / speech.RATE
+                file.write(f"fsdd/{path.name}\t0\t{seconds:.4f}\t{speaker}\t{word}\n")
+    words = sorted(["</s>", *WORDS])
+    lines = [f"{-log10(len(words)):.6f}\t{word}" for word in words]
+    (output / "digits.arpa").write_text(
+        f"\\data\\\nngram 1={len(words) + 1}\n\n\\1-grams:\n-99\t<s>\n" + "\n".join(lines)
+        + "\n\n\\end\\\n")
+
+
+if __name__ == "__main__":
+    main()
