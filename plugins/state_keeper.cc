@@ -32,10 +32,9 @@ void StateKeeper::InstallSignals(GType type, void (*snapshot)(GstElement*),
                              nullptr, G_TYPE_NONE, 0);
 }
 
-StateKeeper::StateKeeper(GstElement* bin, GstElement* entry, std::vector<GstElement*> stages,
-                         Check check)
+StateKeeper::StateKeeper(GstElement* bin, std::vector<GstElement*> stages, Check check)
     : bin_(bin),
-      sink_(gst_element_get_static_pad(entry, "sink")),
+      sink_(gst_element_get_static_pad(stages.at(0), "sink")),
       probe_(gst_pad_add_probe(sink_,
                                static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER |
                                                             GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM),

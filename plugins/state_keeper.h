@@ -17,7 +17,6 @@
 
 namespace rill {
 
-// One in the Impl of such a bin.
 class StateKeeper {
  public:
   // Whether bytes restore into a model, and where the stream goes on.
@@ -31,9 +30,8 @@ class StateKeeper {
   // The signals; their handlers get the bin.
   static void InstallSignals(GType type, void (*snapshot)(GstElement*), void (*reset)(GstElement*));
 
-  // `entry` is the element inside whose sink pad buffers come in at; `stages` hold the state, the
-  // first of them says which model.
-  StateKeeper(GstElement* bin, GstElement* entry, std::vector<GstElement*> stages, Check check);
+  // `stages`, in stream order, hold the state; the first of them says which model.
+  StateKeeper(GstElement* bin, std::vector<GstElement*> stages, Check check);
   ~StateKeeper();
   StateKeeper(const StateKeeper&) = delete;
   StateKeeper& operator=(const StateKeeper&) = delete;
@@ -56,7 +54,7 @@ class StateKeeper {
   Result<void> Write(const std::string& location, const GstStructure* fields) const;
 
   GstElement* bin_;
-  GstPad* sink_;  // of the entry, a reference of our own
+  GstPad* sink_;  // of the first stage, a reference of our own
   gulong probe_;
   std::vector<GstElement*> stages_;
   Check check_;
