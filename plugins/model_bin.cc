@@ -63,6 +63,8 @@ bool IsKeepers(guint id) { return id >= kKeeper && id < kForwardedProperty; }
 
 void SetProperty(GObject* object, guint id, const GValue* value, GParamSpec* spec) {
   if (IsKeepers(id)) return Of(object)->keeper.SetProperty(id - kKeeper, value);
+  if (id == kState)
+    return Of(object)->keeper.SetState(static_cast<GBytes*>(g_value_get_boxed(value)));
   for (GObject* owner : Owners(Of(object)->stages, spec))
     g_object_set_property(owner, spec->name, value);
 }
