@@ -57,17 +57,7 @@ struct Impl {
   Stream stream;  // streaming thread only; empty until caps are known
 };
 
-struct LfmAudioEnc {
-  rill::StageElement parent;
-  Impl* impl;
-};
-struct LfmAudioEncClass {
-  rill::StageElementClass parent;
-};
-
-G_DEFINE_TYPE(LfmAudioEnc, lfm_audio_enc, rill::StageElementType())
-
-Impl& Of(gpointer object) { return *static_cast<LfmAudioEnc*>(object)->impl; }
+Impl& Of(gpointer element) { return rill::ImplOf<Impl>(element); }
 
 enum : guint { kLongestGap = 1, kStats };
 
@@ -158,23 +148,16 @@ void Jump(GstElement* element) {
   stream.discont = true;
 }
 
-rill::Result<void> Restore(GstElement* element) {
+rill::Result<void> Restore(GstElement* element, const rill::Snapshot& snapshot) {
   Stream& stream = Of(element).stream;
-  const auto snapshot = rill::TakeRestore(element, rill::StageOf(element));
-  if (!snapshot) return {};
-  if (!*snapshot) return snapshot->error();
-  if (rill::Result<void> ok = stream.audio->Restore(**snapshot); !ok) return ok;
-  rill::StageOf(element).fresh = true;
+  if (rill::Result<void> ok = stream.audio->Restore(snapshot); !ok) return ok;
   stream.anchor_pts = GST_CLOCK_TIME_NONE;
   return {};
 }
 
-GstFlowReturn Take(GstElement* element, GstBuffer* buffer) {
+GstFlowReturn Take(GstElement* element, rill::BufferOwner owner) {
   Stream& stream = Of(element).stream;
-  const rill::BufferOwner owner(buffer);
-  if (!stream.audio) return GST_FLOW_NOT_NEGOTIATED;
-  if (const auto restored = Restore(element); !restored)
-    return rill::Fail(element, GST_RESOURCE_ERROR_READ, restored.error());
+  GstBuffer* buffer = owner.get();
   if (const auto read = rill::ReadSamples(buffer, stream.info, stream.samples); !read)
     return rill::Fail(element, GST_STREAM_ERROR_FORMAT, read.error());
   if (stream.samples.empty()) return GST_FLOW_OK;
@@ -294,23 +277,14 @@ GstEvent* Event(GstElement* element, GstEvent* event) {
   return event;
 }
 
-gboolean SinkQuery(GstPad* pad, GstObject* parent, GstQuery* query) {
-  GST_OBJECT_LOCK(parent);
-  const gint rate = Of(parent).rate;
-  GST_OBJECT_UNLOCK(parent);
-  return rill::AnswerCaps(pad, rate, query) || rill::AnswerAllocation(query) ||
-         gst_pad_query_default(pad, parent, query);
+bool Answer(GstElement* element, GstPad* sink, GstQuery* query) {
+  GST_OBJECT_LOCK(element);
+  const gint rate = Of(element).rate;
+  GST_OBJECT_UNLOCK(element);
+  return rill::AnswerCaps(sink, rate, query);
 }
 
-gboolean SourceQuery(GstPad* pad, GstObject* parent, GstQuery* query) {
-  if (!gst_pad_query_default(pad, parent, query)) return FALSE;
-  if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY) return TRUE;
-  GST_OBJECT_LOCK(parent);
-  const GstClockTime own = Of(parent).hop;
-  GST_OBJECT_UNLOCK(parent);
-  rill::AddLatency(query, own);
-  return TRUE;
-}
+GstClockTime Latency(GstElement* element) { return Of(element).hop; }
 
 rill::Result<void> Open(GstElement* element) {
   const rill::Model& model = *rill::StageOf(element).model;
@@ -333,59 +307,50 @@ void Close(GstElement* element) {
   GST_OBJECT_UNLOCK(element);
 }
 
-void SetProperty(GObject* object, guint id, const GValue* value, GParamSpec*) {
-  GST_OBJECT_LOCK(object);
-  if (id == kLongestGap) Of(object).longest_gap = g_value_get_uint64(value);
-  GST_OBJECT_UNLOCK(object);
+void SetProperty(GstElement* element, guint id, const GValue* value) {
+  if (id == kLongestGap) Of(element).longest_gap = g_value_get_uint64(value);
 }
 
-void GetProperty(GObject* object, guint id, GValue* value, GParamSpec*) {
-  const Impl& self = Of(object);
-  GST_OBJECT_LOCK(object);
+void GetProperty(GstElement* element, guint id, GValue* value) {
+  const Impl& self = Of(element);
   if (id == kLongestGap) g_value_set_uint64(value, self.longest_gap);
   if (id == kStats)
     g_value_take_boxed(
         value, gst_structure_new("stats", "frames", G_TYPE_UINT64, self.frames, "unsound-samples",
                                  G_TYPE_INT64, gint64{self.unsound}, nullptr));
-  GST_OBJECT_UNLOCK(object);
 }
 
-void lfm_audio_enc_init(LfmAudioEnc* element) {
-  element->impl = new Impl;
-  rill::StageOf(element).model_path = rill::kDefaultSpeechModel;
-  gst_pad_set_query_function(rill::SourceOf(element), SourceQuery);
-  GstPad* sink = gst_element_get_static_pad(GST_ELEMENT(element), "sink");
-  gst_pad_set_query_function(sink, SinkQuery);
-  gst_object_unref(sink);
-}
-
-void Finalize(GObject* object) {
-  delete &Of(object);
-  G_OBJECT_CLASS(lfm_audio_enc_parent_class)->finalize(object);
-}
-
-void lfm_audio_enc_class_init(LfmAudioEncClass* element_class) {
+void Describe(GstElementClass* element_class) {
   GST_DEBUG_CATEGORY_INIT(lfm_audio_enc_debug, "lfmaudioenc", 0, "audio to frames");
   GObjectClass* object = G_OBJECT_CLASS(element_class);
-  object->set_property = SetProperty;
-  object->get_property = GetProperty;
-  object->finalize = Finalize;
   g_object_class_install_property(object, kLongestGap, rill::LongestGapSpec());
   g_object_class_install_property(object, kStats, rill::AudioStatsSpec());
-  rill::StageElementClass& stage = element_class->parent;
-  stage.open = Open;
-  stage.close = Close;
-  stage.forget = Forget;
-  stage.set_caps = SetCaps;
-  stage.take = Take;
-  stage.event = Event;
-  GstElementClass* base = GST_ELEMENT_CLASS(element_class);
-  rill::AddPadTemplate(base, "sink", GST_PAD_SINK, {rill::kMonoCaps});
-  rill::AddPadTemplate(base, "src", GST_PAD_SRC, {rill::kFloat32TensorCaps});
-  gst_element_class_set_static_metadata(base, "Audio encoder", "Filter/Converter/Audio",
+  rill::AddPadTemplate(element_class, "sink", GST_PAD_SINK, {rill::kMonoCaps});
+  rill::AddPadTemplate(element_class, "src", GST_PAD_SRC, {rill::kFloat32TensorCaps});
+  gst_element_class_set_static_metadata(element_class, "Audio encoder", "Filter/Converter/Audio",
                                         "Turns audio into the frames of a model", "Rill");
+}
+
+constexpr rill::StageInfo kInfo = {.impl = rill::kImpl<Impl>,
+                                   .usual_model = rill::kDefaultSpeechModel,
+                                   .describe = Describe,
+                                   .open = Open,
+                                   .close = Close,
+                                   .forget = Forget,
+                                   .restore = Restore,
+                                   .set_caps = SetCaps,
+                                   .take = Take,
+                                   .event = Event,
+                                   .set_property = SetProperty,
+                                   .get_property = GetProperty,
+                                   .latency = Latency,
+                                   .answer = Answer};
+
+GType Type() {
+  static const GType type = rill::RegisterStage("LfmAudioEnc", kInfo);
+  return type;
 }
 
 }  // namespace
 
-GST_ELEMENT_REGISTER_DEFINE(lfmaudioenc, "lfmaudioenc", GST_RANK_NONE, lfm_audio_enc_get_type())
+GST_ELEMENT_REGISTER_DEFINE(lfmaudioenc, "lfmaudioenc", GST_RANK_NONE, Type())

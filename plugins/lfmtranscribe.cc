@@ -27,9 +27,6 @@
 #include "plugins/stage_properties.h"
 #include "plugins/transcribe_properties.h"
 
-GST_DEBUG_CATEGORY_STATIC(lfm_transcribe_debug);
-#define GST_CAT_DEFAULT lfm_transcribe_debug
-
 namespace {
 
 struct Stream {
@@ -52,17 +49,7 @@ struct Impl {
   rill::Punctuality punctuality;
 };
 
-struct LfmTranscribe {
-  rill::StageElement parent;
-  Impl* impl;
-};
-struct LfmTranscribeClass {
-  rill::StageElementClass parent;
-};
-
-G_DEFINE_TYPE(LfmTranscribe, lfm_transcribe, rill::StageElementType())
-
-Impl& Of(gpointer object) { return *static_cast<LfmTranscribe*>(object)->impl; }
+Impl& Of(gpointer element) { return rill::ImplOf<Impl>(element); }
 
 enum : guint { kFirst = 1, kMaxObservedDelay = kFirst + rill::kTranscribeProperties };
 
@@ -156,17 +143,18 @@ GstFlowReturn Drain(GstElement* element) {
   return SendFinal(element, Copy(element), sent);
 }
 
-// Restores or resets as the properties and the buffer say.
-rill::Result<void> Prepare(GstElement* element, GstBuffer* buffer) {
+rill::Result<void> Restore(GstElement* element, const rill::Snapshot& snapshot) {
+  Stream& stream = Of(element).stream;
+  if (rill::Result<void> ok = stream.head->Restore(snapshot); !ok) return ok;
+  stream.text->Restore(snapshot);
+  stream.anchor_pts = GST_CLOCK_TIME_NONE;
+  return {};
+}
+
+// Ends what a jump parts, and finds out when the frame is.
+void Prepare(GstElement* element, GstBuffer* buffer) {
   rill::Stage& stage = rill::StageOf(element);
   Stream& stream = Of(element).stream;
-  if (const auto snapshot = rill::TakeRestore(element, stage)) {
-    if (!*snapshot) return snapshot->error();
-    if (rill::Result<void> ok = stream.head->Restore(**snapshot); !ok) return ok;
-    stream.text->Restore(**snapshot);
-    stream.anchor_pts = GST_CLOCK_TIME_NONE;
-    stage.fresh = true;
-  }
   if (GST_BUFFER_IS_DISCONT(buffer)) {
     if (!stage.fresh) {
       Drain(element);
@@ -181,7 +169,6 @@ rill::Result<void> Prepare(GstElement* element, GstBuffer* buffer) {
     stream.text->Begin(stream.anchor_pts);
   }
   stage.fresh = false;
-  return {};
 }
 
 // Running time of the frame that the result of a frame is about, which is lookahead frames earlier.
@@ -193,17 +180,14 @@ GstClockTime ResultTime(GstElement* element, GstClockTime pts) {
   return gst_segment_to_running_time(&Of(element).stream.segment, GST_FORMAT_TIME, pts - ahead);
 }
 
-GstFlowReturn Take(GstElement* element, GstBuffer* buffer) {
+GstFlowReturn Take(GstElement* element, rill::BufferOwner buffer) {
   Stream& stream = Of(element).stream;
-  const rill::BufferOwner owner(buffer);
-  if (!stream.head) return GST_FLOW_NOT_NEGOTIATED;
-  if (const auto ready = Prepare(element, buffer); !ready)
-    return rill::Fail(element, GST_RESOURCE_ERROR_READ, ready.error());
-  const rill::Result<rill::FrameNotes> notes = rill::ReadFrame(buffer, *stream.block);
+  Prepare(element, buffer.get());
+  const rill::Result<rill::FrameNotes> notes = rill::ReadFrame(buffer.get(), *stream.block);
   if (!notes) return rill::Fail(element, GST_STREAM_ERROR_FORMAT, notes.error());
   const rill::TranscribeSettings settings = Copy(element);
   stream.head->Run(*stream.block);
-  const GstClockTime running_time = ResultTime(element, GST_BUFFER_PTS(buffer));
+  const GstClockTime running_time = ResultTime(element, GST_BUFFER_PTS(buffer.get()));
   if (!notes->drained && Of(element).punctuality.Send(element, running_time))
     g_object_notify(G_OBJECT(element), "max-observed-delay");
   bool sent = false;
@@ -292,22 +276,13 @@ GstEvent* Event(GstElement* element, GstEvent* event) {
   return event;
 }
 
-gboolean SourceEvent(GstPad* pad, GstObject* parent, GstEvent* event) {
-  GstPad* sink = gst_element_get_static_pad(GST_ELEMENT(parent), "sink");
-  Of(parent).punctuality.Hear(GST_ELEMENT(parent), sink, event);
-  gst_object_unref(sink);
-  return gst_pad_event_default(pad, parent, event);
+void Hear(GstElement* element, GstPad* sink, GstEvent* event) {
+  Of(element).punctuality.Hear(element, sink, event);
 }
 
-gboolean SourceQuery(GstPad* pad, GstObject* parent, GstQuery* query) {
-  if (!gst_pad_query_default(pad, parent, query)) return FALSE;
-  if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY) return TRUE;
-  GST_OBJECT_LOCK(parent);
-  const Impl& self = Of(parent);
-  const GstClockTime own = self.lookahead * self.hop + self.settings.latency_ms * GST_MSECOND;
-  GST_OBJECT_UNLOCK(parent);
-  rill::AddLatency(query, own);
-  return TRUE;
+GstClockTime Latency(GstElement* element) {
+  const Impl& self = Of(element);
+  return self.lookahead * self.hop + self.settings.latency_ms * GST_MSECOND;
 }
 
 // What can be said before a stream: the model has the head, and the options suit it.
@@ -333,57 +308,46 @@ void Close(GstElement* element) {
   Of(element).punctuality.Reset(element);
 }
 
-void SetProperty(GObject* object, guint id, const GValue* value, GParamSpec*) {
-  GST_OBJECT_LOCK(object);
-  rill::SetTranscribeProperty(Of(object).settings, id - kFirst, value);
-  GST_OBJECT_UNLOCK(object);
-  if (id - kFirst == rill::kLatency)
-    gst_element_post_message(GST_ELEMENT(object), gst_message_new_latency(GST_OBJECT(object)));
+void SetProperty(GstElement* element, guint id, const GValue* value) {
+  rill::SetTranscribeProperty(Of(element).settings, id - kFirst, value);
 }
 
-void GetProperty(GObject* object, guint id, GValue* value, GParamSpec*) {
-  if (id == kMaxObservedDelay) {
-    g_value_set_uint64(value, Of(object).punctuality.max_delay(GST_ELEMENT(object)));
-    return;
-  }
-  rill::GetTranscribeProperty(Copy(object), id - kFirst, value);
+void GetProperty(GstElement* element, guint id, GValue* value) {
+  const Impl& self = Of(element);
+  if (id == kMaxObservedDelay) return g_value_set_uint64(value, self.punctuality.max_delay());
+  rill::GetTranscribeProperty(self.settings, id - kFirst, value);
 }
 
-void lfm_transcribe_init(LfmTranscribe* element) {
-  element->impl = new Impl;
-  rill::StageOf(element).model_path = rill::kDefaultSpeechModel;
-  gst_pad_set_event_function(rill::SourceOf(element), SourceEvent);
-  gst_pad_set_query_function(rill::SourceOf(element), SourceQuery);
-}
-
-void Finalize(GObject* object) {
-  delete &Of(object);
-  G_OBJECT_CLASS(lfm_transcribe_parent_class)->finalize(object);
-}
-
-void lfm_transcribe_class_init(LfmTranscribeClass* element_class) {
-  GST_DEBUG_CATEGORY_INIT(lfm_transcribe_debug, "lfmtranscribe", 0, "hidden frames to text");
+void Describe(GstElementClass* element_class) {
   GObjectClass* object = G_OBJECT_CLASS(element_class);
-  object->set_property = SetProperty;
-  object->get_property = GetProperty;
-  object->finalize = Finalize;
   rill::InstallTranscribeProperties(object, kFirst);
   g_object_class_install_property(object, kMaxObservedDelay, rill::MaxObservedDelaySpec());
-  rill::StageElementClass& stage = element_class->parent;
-  stage.open = Open;
-  stage.close = Close;
-  stage.forget = Forget;
-  stage.set_caps = SetCaps;
-  stage.take = Take;
-  stage.event = Event;
-  GstElementClass* base = GST_ELEMENT_CLASS(element_class);
-  rill::AddPadTemplate(base, "sink", GST_PAD_SINK, {rill::kFloat32TensorCaps});
-  rill::AddPadTemplate(base, "src", GST_PAD_SRC, {rill::kTextCaps});
-  gst_element_class_set_static_metadata(base, "Transcribe head", "Filter/Converter/Text",
+  rill::AddPadTemplate(element_class, "sink", GST_PAD_SINK, {rill::kFloat32TensorCaps});
+  rill::AddPadTemplate(element_class, "src", GST_PAD_SRC, {rill::kTextCaps});
+  gst_element_class_set_static_metadata(element_class, "Transcribe head", "Filter/Converter/Text",
                                         "Turns hidden frames of speech into text", "Rill");
+}
+
+constexpr rill::StageInfo kInfo = {.impl = rill::kImpl<Impl>,
+                                   .usual_model = rill::kDefaultSpeechModel,
+                                   .describe = Describe,
+                                   .open = Open,
+                                   .close = Close,
+                                   .forget = Forget,
+                                   .restore = Restore,
+                                   .set_caps = SetCaps,
+                                   .take = Take,
+                                   .event = Event,
+                                   .set_property = SetProperty,
+                                   .get_property = GetProperty,
+                                   .latency = Latency,
+                                   .hear = Hear};
+
+GType Type() {
+  static const GType type = rill::RegisterStage("LfmTranscribe", kInfo);
+  return type;
 }
 
 }  // namespace
 
-GST_ELEMENT_REGISTER_DEFINE(lfmtranscribe, "lfmtranscribe", GST_RANK_NONE,
-                            lfm_transcribe_get_type())
+GST_ELEMENT_REGISTER_DEFINE(lfmtranscribe, "lfmtranscribe", GST_RANK_NONE, Type())

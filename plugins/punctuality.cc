@@ -135,9 +135,4 @@ bool Punctuality::Send(GstElement* element, GstClockTime running_time) {
   return greatest;
 }
 
-GstClockTime Punctuality::max_delay(GstElement* element) const {
-  const ObjectLock lock(element);
-  return state_.max_delay;
-}
-
 }  // namespace rill

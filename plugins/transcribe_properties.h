@@ -55,7 +55,6 @@ enum TranscribeProperty : guint {
 };
 
 void InstallTranscribeProperties(GObjectClass* object_class, guint first);
-// The caller holds GST_OBJECT_LOCK.
 void SetTranscribeProperty(TranscribeSettings& settings, guint property, const GValue* value);
 void GetTranscribeProperty(const TranscribeSettings& settings, guint property, GValue* value);
 
