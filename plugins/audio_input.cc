@@ -30,6 +30,39 @@ bool AnswerCaps(GstPad* pad, gint rate, GstQuery* query) {
   return true;
 }
 
+Result<GstAudioInfo> ReadAudioCaps(const GstCaps* caps, size_t rate_hz, const std::string& who) {
+  GstAudioInfo info;
+  if (gst_audio_info_from_caps(&info, caps) == FALSE || GST_AUDIO_INFO_CHANNELS(&info) != 1 ||
+      GST_AUDIO_INFO_BPF(&info) == 0)
+    return Error{"audio caps that cannot be read"};
+  if (static_cast<size_t>(GST_AUDIO_INFO_RATE(&info)) != rate_hz)
+    return Error{who + " takes mono audio at " + std::to_string(rate_hz) + " Hz, " +
+                 std::to_string(GST_AUDIO_INFO_RATE(&info)) +
+                 " Hz were offered: put audioconvert ! audioresample before"};
+  return info;
+}
+
+GstEvent* WithTimes(GstEvent* event) {
+  const GstSegment* segment = nullptr;
+  gst_event_parse_segment(event, &segment);
+  if (segment->format == GST_FORMAT_TIME) return event;
+  gst_event_unref(event);
+  GstSegment times;
+  gst_segment_init(&times, GST_FORMAT_TIME);
+  return gst_event_new_segment(&times);
+}
+
+SoundContinuity::SoundContinuity(size_t rate_hz) {
+  constexpr GstClockTime kTolerance = 200 * GST_MSECOND;
+  align_.reset(gst_audio_stream_align_new(static_cast<gint>(rate_hz), kTolerance, 0));
+}
+
+bool SoundContinuity::Take(GstClockTime time, size_t count, bool marked) {
+  if (!GST_CLOCK_TIME_IS_VALID(time)) return !marked;
+  return gst_audio_stream_align_process(align_.get(), marked, time, static_cast<guint>(count),
+                                        nullptr, nullptr, nullptr) == FALSE;
+}
+
 Result<void> ReadSamples(GstBuffer* buffer, const GstAudioInfo& info, std::vector<float>& samples) {
   const MappedBuffer map(buffer, GST_MAP_READ);
   const std::span<const std::byte> bytes = map.bytes();

@@ -1,9 +1,11 @@
-// Mono audio on a sink pad: its caps, and buffers as samples.
+// Mono audio on a sink pad: its caps, its times, and buffers as samples.
 #pragma once
 
 #include <gst/audio/audio.h>
 #include <gst/gst.h>
 
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "operators/core/result.h"
@@ -20,7 +22,32 @@ inline constexpr char kMonoCaps[] =
 // another one. False for other queries.
 bool AnswerCaps(GstPad* pad, gint rate, GstQuery* query);
 
+// The format of caps of mono audio at that rate; an error says who wants it.
+Result<GstAudioInfo> ReadAudioCaps(const GstCaps* caps, size_t rate_hz, const std::string& who);
+
+// A SEGMENT in which frames can have times: another format's, as of a file without a container,
+// becomes one that starts at 0.
+GstEvent* WithTimes(GstEvent* event);
+
 // The samples of a buffer, float32; those of integers divided by 32768.
 Result<void> ReadSamples(GstBuffer* buffer, const GstAudioInfo& info, std::vector<float>& samples);
+
+// Whether sound goes on from what came before, within what clocks drift and live sources jitter.
+class SoundContinuity {
+ public:
+  explicit SoundContinuity(size_t rate_hz);
+
+  // Takes in that many samples from that time on; false when they are not what the stream would
+  // have had next, or are `marked` so.
+  bool Take(GstClockTime time, size_t count, bool marked);
+  // What comes next does not go on.
+  void Break() { gst_audio_stream_align_mark_discont(align_.get()); }
+
+ private:
+  struct Free {
+    void operator()(GstAudioStreamAlign* align) const { gst_audio_stream_align_free(align); }
+  };
+  std::unique_ptr<GstAudioStreamAlign, Free> align_;
+};
 
 }  // namespace rill

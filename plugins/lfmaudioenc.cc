@@ -20,37 +20,30 @@
  * ]|
  */
 #include "pipeline/audio_stage.h"
+#include "plugins/audio_frames.h"
 #include "plugins/audio_input.h"
 #include "plugins/element.h"
-#include "plugins/frame_meta.h"
 #include "plugins/stage_element.h"
 #include "plugins/stage_properties.h"
+#include "plugins/tensor_caps.h"
 
 GST_DEBUG_CATEGORY_STATIC(lfm_audio_enc_debug);
 #define GST_CAT_DEFAULT lfm_audio_enc_debug
 
 namespace {
 
-struct FreeAlign {
-  void operator()(GstAudioStreamAlign* align) const { gst_audio_stream_align_free(align); }
-};
-
 struct Stream {
-  std::optional<rill::AudioStage> audio;
-  std::optional<rill::FrameBlock> block;
+  std::optional<rill::AudioFrames> frames;
+  std::optional<rill::SoundContinuity> continuity;
   GstAudioInfo info{};
-  std::unique_ptr<GstAudioStreamAlign, FreeAlign> align;
   std::vector<float> samples;  // of the buffer at hand
   GstSegment segment{};
-  int64_t anchor = 0;                             // this sample of the stream ...
-  GstClockTime anchor_pts = GST_CLOCK_TIME_NONE;  // ... has that time
-  bool discont = true;
   bool warned = false;
 };
 
 struct Impl {
   guint64 longest_gap = rill::kUsualLongestGap;  // GST_OBJECT_LOCK
-  guint64 frames = 0;                            // GST_OBJECT_LOCK
+  int64_t frames = 0;                            // GST_OBJECT_LOCK
   int64_t unsound = 0;                           // GST_OBJECT_LOCK
   GstClockTime hop = 0;                          // GST_OBJECT_LOCK
   gint rate = 0;                                 // GST_OBJECT_LOCK; 0 while no model is loaded
@@ -62,147 +55,81 @@ Impl& Of(gpointer element) { return rill::ImplOf<Impl>(element); }
 enum : guint { kLongestGap = 1, kStats };
 
 void Forget(GstElement* element) {
-  Stream& stream = Of(element).stream;
-  if (stream.audio) stream.audio->Reset();
-  stream.anchor = 0;
-  stream.anchor_pts = GST_CLOCK_TIME_NONE;
-  stream.discont = true;
+  if (Of(element).stream.frames) Of(element).stream.frames->Reset();
 }
 
-// Time of a sample of the stream. Only the frame in which a snapshot was taken begins before the
-// anchor.
-GstClockTime TimeOf(const Stream& stream, int64_t sample) {
-  const auto duration = [&](int64_t samples) {
-    return gst_util_uint64_scale(static_cast<guint64>(samples), GST_SECOND, stream.audio->rate());
-  };
-  if (sample >= stream.anchor) return stream.anchor_pts + duration(sample - stream.anchor);
-  return stream.anchor_pts - std::min(stream.anchor_pts, duration(stream.anchor - sample));
-}
-
-GstFlowReturn SendFrame(GstElement* element, bool drained) {
+// Keeps what `stats` tells, and warns of the first sample that is not finite.
+void Count(GstElement* element) {
   Stream& stream = Of(element).stream;
-  const int64_t end = stream.audio->position();
-  GstBuffer* buffer =
-      rill::WriteFrame(*stream.block, {.due = true, .drained = drained, .position = end});
-  if (GST_CLOCK_TIME_IS_VALID(stream.anchor_pts)) {
-    GST_BUFFER_PTS(buffer) = TimeOf(stream, end - static_cast<int64_t>(stream.audio->hop()));
-    GST_BUFFER_DURATION(buffer) = TimeOf(stream, end) - GST_BUFFER_PTS(buffer);
-  }
-  if (std::exchange(stream.discont, false)) GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT);
+  const rill::AudioStage& audio = stream.frames->audio();
   GST_OBJECT_LOCK(element);
-  ++Of(element).frames;
+  Of(element).frames = stream.frames->sent();
+  Of(element).unsound = audio.unsound();
   GST_OBJECT_UNLOCK(element);
-  return gst_pad_push(rill::SourceOf(element), buffer);
-}
-
-void CountUnsound(GstElement* element) {
-  Stream& stream = Of(element).stream;
-  const int64_t unsound = stream.audio->unsound();
-  GST_OBJECT_LOCK(element);
-  Of(element).unsound = unsound;
-  GST_OBJECT_UNLOCK(element);
-  if (unsound == 0 || std::exchange(stream.warned, true)) return;
+  if (audio.unsound() == 0 || std::exchange(stream.warned, true)) return;
   GST_ELEMENT_WARNING(
       element, STREAM, DECODE,
       ("samples that are not finite count as silence, the first before sample %" G_GINT64_FORMAT,
-       gint64{stream.audio->position()}),
+       gint64{audio.position()}),
       (nullptr));
 }
 
-// After a failure the rest is taken in but not sent, so that the state stays whole.
-GstFlowReturn Feed(GstElement* element, std::span<const float> samples, bool drained) {
+void Drain(GstElement* element, GstClockTime until) {
   Stream& stream = Of(element).stream;
-  GstFlowReturn flow = GST_FLOW_OK;
-  while (!samples.empty()) {
-    const rill::AudioEncoder::Taken taken = stream.audio->Take(samples, *stream.block);
-    samples = samples.subspan(taken.samples);
-    if (taken.complete && flow == GST_FLOW_OK) flow = SendFrame(element, drained);
-  }
-  CountUnsound(element);
-  return flow;
-}
-
-GstFlowReturn FeedSilence(GstElement* element, size_t count, bool drained) {
-  constexpr std::array<float, 1024> kSilence{};
-  GstFlowReturn flow = GST_FLOW_OK;
-  for (; count > 0 && flow == GST_FLOW_OK; count -= std::min(count, kSilence.size()))
-    flow = Feed(element, std::span(kSilence).first(std::min(count, kSilence.size())), drained);
-  return flow;
-}
-
-void Drain(GstElement* element) {
-  Stream& stream = Of(element).stream;
-  if (!stream.audio || rill::StageOf(element).fresh) return;
-  FeedSilence(element, stream.audio->FlushSamples(), true);
+  if (!stream.frames || rill::StageOf(element).fresh) return;
+  stream.frames->Drain(until);
+  Count(element);
   rill::StageOf(element).fresh = true;  // until sound comes, there is nothing more to bring out
 }
 
-// What follows is not what the stream would have had next.
-void Jump(GstElement* element) {
+// What follows, from `time` on, is not what the stream would have had next.
+void Jump(GstElement* element, GstClockTime time) {
   Stream& stream = Of(element).stream;
+  if (!stream.frames) return;
   if (!rill::StageOf(element).fresh) {
-    Drain(element);
+    Drain(element, time);
     if (rill::WantsReset(element, rill::StageOf(element), rill::kResetOnDiscont)) Forget(element);
   }
-  stream.anchor_pts = GST_CLOCK_TIME_NONE;
-  stream.discont = true;
+  stream.frames->Jump();
 }
 
 rill::Result<void> Restore(GstElement* element, const rill::Snapshot& snapshot) {
-  Stream& stream = Of(element).stream;
-  if (rill::Result<void> ok = stream.audio->Restore(snapshot); !ok) return ok;
-  stream.anchor_pts = GST_CLOCK_TIME_NONE;
-  return {};
+  return Of(element).stream.frames->Restore(snapshot);
 }
 
-GstFlowReturn Take(GstElement* element, rill::BufferOwner owner) {
+GstFlowReturn Take(GstElement* element, rill::BufferOwner buffer) {
   Stream& stream = Of(element).stream;
-  GstBuffer* buffer = owner.get();
-  if (const auto read = rill::ReadSamples(buffer, stream.info, stream.samples); !read)
+  if (const auto read = rill::ReadSamples(buffer.get(), stream.info, stream.samples); !read)
     return rill::Fail(element, GST_STREAM_ERROR_FORMAT, read.error());
   if (stream.samples.empty()) return GST_FLOW_OK;
-  const GstClockTime pts = GST_BUFFER_PTS(buffer);
-  const bool marked =
-      GST_BUFFER_IS_DISCONT(buffer) || GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_RESYNC);
-  const bool jumped = GST_CLOCK_TIME_IS_VALID(pts) ? gst_audio_stream_align_process(
-                                                         stream.align.get(), marked, pts,
-                                                         static_cast<guint>(stream.samples.size()),
-                                                         nullptr, nullptr, nullptr) == TRUE
-                                                   : marked;
-  if (jumped) Jump(element);
-  if (!GST_CLOCK_TIME_IS_VALID(stream.anchor_pts)) {
-    stream.anchor = stream.audio->position();
-    stream.anchor_pts = pts;
-  }
+  const GstClockTime pts = GST_BUFFER_PTS(buffer.get());
+  const bool marked = GST_BUFFER_IS_DISCONT(buffer.get()) ||
+                      GST_BUFFER_FLAG_IS_SET(buffer.get(), GST_BUFFER_FLAG_RESYNC);
+  if (!stream.continuity->Take(pts, stream.samples.size(), marked)) Jump(element, pts);
+  stream.frames->Begin(pts);
   rill::StageOf(element).fresh = false;
-  return Feed(element, stream.samples, false);
+  const GstFlowReturn flow = stream.frames->Take(stream.samples);
+  Count(element);
+  return flow;
 }
 
 rill::Result<GstCaps*> SetCaps(GstElement* element, const GstCaps* caps) {
   rill::Stage& stage = rill::StageOf(element);
   Stream& stream = Of(element).stream;
-  GstAudioInfo info;
-  if (gst_audio_info_from_caps(&info, caps) == FALSE || GST_AUDIO_INFO_CHANNELS(&info) != 1 ||
-      GST_AUDIO_INFO_BPF(&info) == 0)
-    return rill::Error{"audio caps that cannot be read"};
   const size_t rate = stage.model->audio()->rate();
-  if (static_cast<size_t>(GST_AUDIO_INFO_RATE(&info)) != rate)
-    return rill::Error{stage.model->name() + " takes mono audio at " + std::to_string(rate) +
-                       " Hz, " + std::to_string(GST_AUDIO_INFO_RATE(&info)) +
-                       " Hz were offered: put audioconvert ! audioresample before"};
+  const rill::Result<GstAudioInfo> info = rill::ReadAudioCaps(caps, rate, stage.model->name());
+  if (!info) return info.error();
   const uint32_t width = static_cast<uint32_t>(stage.model->backbone().width());
-  if (!stream.audio) {
+  if (!stream.frames) {
     rill::Result<rill::AudioStage> audio = rill::AudioStage::Open(stage.model);
     if (!audio) return audio.error();
-    stream.audio.emplace(std::move(*audio));
-    stream.block.emplace(1, width);
-    constexpr GstClockTime kTolerance = 200 * GST_MSECOND;  // clocks drift, live sources jitter
-    stream.align.reset(gst_audio_stream_align_new(static_cast<gint>(rate), kTolerance, 0));
+    stream.frames.emplace(std::move(*audio), width, rill::SourceOf(element));
+    stream.continuity.emplace(rate);
   }
-  stream.info = info;
+  stream.info = *info;
   return rill::ToGstCaps({.dimensions = {width, 1, 1, 1},
                           .framerate_numerator = static_cast<int>(rate),
-                          .framerate_denominator = static_cast<int>(stream.audio->hop()),
+                          .framerate_denominator = static_cast<int>(stage.model->audio()->hop()),
                           .lfm_space = stage.model->space() + "/embedding",
                           .modality = "audio"});
 }
@@ -215,32 +142,19 @@ bool FillGap(GstElement* element, GstEvent* event) {
   GST_OBJECT_LOCK(element);
   const guint64 longest = Of(element).longest_gap;
   GST_OBJECT_UNLOCK(element);
-  if (!stream.audio || rill::StageOf(element).fresh || !GST_CLOCK_TIME_IS_VALID(stream.anchor_pts))
-    return false;
+  if (!stream.frames || rill::StageOf(element).fresh || !stream.frames->has_times()) return false;
   // One that does not say how long it is says nothing that the next buffer's time does not.
   if (!GST_CLOCK_TIME_IS_VALID(duration)) return false;
-  const guint64 count = gst_util_uint64_scale_round(duration, stream.audio->rate(), GST_SECOND);
-  if (duration > longest ||
-      gst_audio_stream_align_process(stream.align.get(), FALSE, begin, static_cast<guint>(count),
-                                     nullptr, nullptr, nullptr) == TRUE) {
-    Jump(element);
-    gst_audio_stream_align_mark_discont(stream.align.get());
+  const guint64 count =
+      gst_util_uint64_scale_round(duration, stream.frames->audio().rate(), GST_SECOND);
+  if (duration > longest || !stream.continuity->Take(begin, count, false)) {
+    Jump(element, begin + duration);
+    stream.continuity->Break();
     return false;
   }
-  FeedSilence(element, count, false);
+  stream.frames->TakeSilence(count);
+  Count(element);
   return true;
-}
-
-// A segment in which frames can have times: another format's, as of a file without a container,
-// becomes one that starts at 0.
-GstEvent* WithTimes(GstEvent* event) {
-  const GstSegment* segment = nullptr;
-  gst_event_parse_segment(event, &segment);
-  if (segment->format == GST_FORMAT_TIME) return event;
-  gst_event_unref(event);
-  GstSegment times;
-  gst_segment_init(&times, GST_FORMAT_TIME);
-  return gst_event_new_segment(&times);
 }
 
 GstEvent* Event(GstElement* element, GstEvent* event) {
@@ -248,31 +162,32 @@ GstEvent* Event(GstElement* element, GstEvent* event) {
   const GstSegment* segment = nullptr;
   switch (GST_EVENT_TYPE(event)) {
     case GST_EVENT_SEGMENT:
-      event = WithTimes(event);
+      event = rill::WithTimes(event);
       gst_event_parse_segment(event, &segment);
       if (stream.segment.format != GST_FORMAT_UNDEFINED &&  // after a flush nothing can be sent yet
           !rill::IsSameTimeline(*segment, stream.segment))
-        Jump(element);
+        Jump(element, stream.segment.stop);
       stream.segment = *segment;
       break;
     case GST_EVENT_FLUSH_STOP:
       gst_segment_init(&stream.segment, GST_FORMAT_UNDEFINED);
-      stream.anchor_pts = GST_CLOCK_TIME_NONE;
-      stream.discont = true;
-      if (stream.align) gst_audio_stream_align_mark_discont(stream.align.get());
+      if (!stream.frames) break;
+      stream.frames->Jump();
+      stream.continuity->Break();
       break;
     case GST_EVENT_GAP:
       if (!FillGap(element, event)) break;
       gst_event_unref(event);
       return nullptr;
     case GST_EVENT_EOS:
-    case GST_EVENT_SEGMENT_DONE: Drain(element); break;
+    case GST_EVENT_SEGMENT_DONE: Drain(element, stream.segment.stop); break;
     default: break;
   }
-  if (!rill::IsEvent(event, rill::kSnapshotEvent) || !stream.audio) return event;
+  if (!rill::IsEvent(event, rill::kSnapshotEvent) || !stream.frames) return event;
   const rill::Stage& stage = rill::StageOf(element);
-  int64_t position = stream.audio->position();
-  event = rill::AddPart(event, rill::PartToSave(element, stage, stream.audio->Save(), &position));
+  const rill::AudioStage& audio = stream.frames->audio();
+  int64_t position = audio.position();
+  event = rill::AddPart(event, rill::PartToSave(element, stage, audio.Save(), &position));
   rill::SetOrigin(event, stage.model->fingerprint(), position);
   return event;
 }
@@ -316,8 +231,9 @@ void GetProperty(GstElement* element, guint id, GValue* value) {
   if (id == kLongestGap) g_value_set_uint64(value, self.longest_gap);
   if (id == kStats)
     g_value_take_boxed(
-        value, gst_structure_new("stats", "frames", G_TYPE_UINT64, self.frames, "unsound-samples",
-                                 G_TYPE_INT64, gint64{self.unsound}, nullptr));
+        value,
+        gst_structure_new("stats", "frames", G_TYPE_UINT64, static_cast<guint64>(self.frames),
+                          "unsound-samples", G_TYPE_INT64, gint64{self.unsound}, nullptr));
 }
 
 void Describe(GstElementClass* element_class) {

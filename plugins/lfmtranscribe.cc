@@ -20,24 +20,20 @@
 #include "pipeline/transcribe_stage.h"
 
 #include "plugins/element.h"
-#include "plugins/forecast_output.h"
 #include "plugins/frame_meta.h"
 #include "plugins/punctuality.h"
 #include "plugins/stage_element.h"
 #include "plugins/stage_properties.h"
 #include "plugins/transcribe_properties.h"
+#include "plugins/transcript_output.h"
 
 namespace {
 
 struct Stream {
   std::optional<rill::TranscribeStage> head;
   std::optional<rill::FrameBlock> block;
-  std::optional<rill::TextWriter> text;
+  std::optional<rill::TranscriptOutput> output;
   GstSegment segment{};
-  int64_t anchor = 0;                             // this sample of the stream ...
-  GstClockTime anchor_pts = GST_CLOCK_TIME_NONE;  // ... has that time
-  std::vector<rill::TimedWord> partial;           // as last told
-  rill::MessageLimit limit;
 };
 
 struct Impl {
@@ -62,96 +58,34 @@ rill::TranscribeSettings Copy(gpointer object) {
 
 void Forget(GstElement* element) {
   Stream& stream = Of(element).stream;
-  if (stream.head) stream.head->Reset();
-  if (stream.text) stream.text->Reset();
-  stream.anchor_pts = GST_CLOCK_TIME_NONE;
-  stream.partial.clear();
+  if (!stream.head) return;
+  stream.head->Reset();
+  stream.output->DropPartial();
+  stream.output->Reset();
 }
 
-// Time of a sample of the stream; what lies before the anchor is stamped with it.
-GstClockTime TimeOf(GstElement* element, int64_t sample) {
-  const Stream& stream = Of(element).stream;
-  const size_t rate = rill::StageOf(element).model->audio()->rate();
-  const guint64 since = static_cast<guint64>(std::max<int64_t>(0, sample - stream.anchor));
-  return stream.anchor_pts + gst_util_uint64_scale(since, GST_SECOND, rate);
-}
-
-std::vector<rill::StampedWord> Stamp(GstElement* element, std::span<const rill::TimedWord> words) {
-  std::vector<rill::StampedWord> stamped;
-  for (const rill::TimedWord& word : words)
-    stamped.push_back(
-        {word.text, TimeOf(element, word.start), TimeOf(element, word.end), word.confidence});
-  return stamped;
-}
-
-void PostTranscript(GstElement* element, std::span<const rill::TimedWord> words, bool is_final) {
-  gst_element_post_message(
-      element, rill::TranscriptMessage(GST_OBJECT(element), Stamp(element, words), is_final,
-                                       Of(element).stream.segment));
-}
-
-// Sends what became final; `sent` says whether anything did.
-GstFlowReturn SendFinal(GstElement* element, const rill::TranscribeSettings& settings, bool& sent) {
-  Stream& stream = Of(element).stream;
-  GstFlowReturn flow = GST_FLOW_OK;
-  for (const rill::TranscriptEvent& event : stream.head->Take()) {
-    sent = true;
-    if (flow != GST_FLOW_OK) break;
-    if (!event.word) {
-      flow = stream.text->EndUtterance(settings.text);
-      continue;
-    }
-    const std::vector<rill::StampedWord> word = Stamp(element, std::span(&*event.word, 1));
-    if (settings.messages) PostTranscript(element, std::span(&*event.word, 1), true);
-    flow = stream.text->Take(word[0], settings.text);
-  }
-  return flow;
-}
-
-// Tells what is not final yet, when it has changed and may be told. What was told and is nothing
-// any more has become final, which `sent` says and was told, too, or is taken back.
-void TellPartial(GstElement* element, const rill::TranscribeSettings& settings, bool sent) {
-  Stream& stream = Of(element).stream;
-  std::vector<rill::TimedWord> partial = stream.head->Partial();
-  const auto same = [](const rill::TimedWord& a, const rill::TimedWord& b) {
-    return a.text == b.text;
-  };
-  if (!settings.messages || std::ranges::equal(partial, stream.partial, same) ||
-      !stream.limit.Allows(settings.message_interval_ns))
-    return;
-  stream.partial = std::move(partial);
-  if (!stream.partial.empty() || !sent) PostTranscript(element, stream.partial, false);
-}
-
-// Where nothing is on its way, time goes on without text.
-void Advance(GstElement* element) {
-  Stream& stream = Of(element).stream;
-  if (!stream.text->empty() || !stream.head->Partial().empty()) return;
-  const size_t hop = rill::StageOf(element).model->audio()->hop();
-  const int64_t decided = (stream.head->frames() - static_cast<int64_t>(stream.head->lookahead())) *
-                          static_cast<int64_t>(hop);
-  constexpr GstClockTime kStep = 200 * GST_MSECOND;  // a GAP a frame would be a nuisance
-  if (decided > 0) stream.text->Advance(TimeOf(element, decided) / kStep * kStep);
-}
-
+// What was heard has come to its end.
 GstFlowReturn Drain(GstElement* element) {
   Stream& stream = Of(element).stream;
   if (!stream.head || rill::StageOf(element).fresh) return GST_FLOW_OK;
   stream.head->EndUtterance();
-  stream.partial.clear();
-  bool sent = false;
-  return SendFinal(element, Copy(element), sent);
+  stream.output->DropPartial();
+  return stream.output->Send(stream.head->Take(), Copy(element));
 }
 
 rill::Result<void> Restore(GstElement* element, const rill::Snapshot& snapshot) {
   Stream& stream = Of(element).stream;
   if (rill::Result<void> ok = stream.head->Restore(snapshot); !ok) return ok;
-  stream.text->Restore(snapshot);
-  stream.anchor_pts = GST_CLOCK_TIME_NONE;
+  stream.output->Restore(snapshot);
   return {};
 }
 
-// Ends what a jump parts, and finds out when the frame is.
+// The number of samples of that many frames.
+int64_t Samples(GstElement* element, int64_t frames) {
+  return frames * static_cast<int64_t>(rill::StageOf(element).model->audio()->hop());
+}
+
+// Ends what a jump parts, and takes in when the frame is.
 void Prepare(GstElement* element, GstBuffer* buffer) {
   rill::Stage& stage = rill::StageOf(element);
   Stream& stream = Of(element).stream;
@@ -160,14 +94,12 @@ void Prepare(GstElement* element, GstBuffer* buffer) {
       Drain(element);
       if (rill::WantsReset(element, stage, rill::kResetOnDiscont)) Forget(element);
     }
-    stream.text->Jump();
-    stream.anchor_pts = GST_CLOCK_TIME_NONE;
+    stream.output->Jump();
   }
-  if (!GST_CLOCK_TIME_IS_VALID(stream.anchor_pts)) {
-    stream.anchor = stream.head->frames() * static_cast<int64_t>(stage.model->audio()->hop());
-    stream.anchor_pts = GST_BUFFER_PTS_IS_VALID(buffer) ? GST_BUFFER_PTS(buffer) : 0;
-    stream.text->Begin(stream.anchor_pts);
-  }
+  stream.output->Begin(Samples(element, stream.head->frames()), GST_BUFFER_PTS(buffer));
+  const bool timed = GST_BUFFER_PTS_IS_VALID(buffer) && GST_BUFFER_DURATION_IS_VALID(buffer);
+  stream.output->HeardUntil(timed ? GST_BUFFER_PTS(buffer) + GST_BUFFER_DURATION(buffer)
+                                  : GST_CLOCK_TIME_NONE);
   stage.fresh = false;
 }
 
@@ -190,11 +122,13 @@ GstFlowReturn Take(GstElement* element, rill::BufferOwner buffer) {
   const GstClockTime running_time = ResultTime(element, GST_BUFFER_PTS(buffer.get()));
   if (!notes->drained && Of(element).punctuality.Send(element, running_time))
     g_object_notify(G_OBJECT(element), "max-observed-delay");
-  bool sent = false;
-  const GstFlowReturn flow = SendFinal(element, settings, sent);
+  const GstFlowReturn flow = stream.output->Send(stream.head->Take(), settings);
   if (flow != GST_FLOW_OK) return flow;
-  TellPartial(element, settings, sent);
-  Advance(element);
+  std::vector<rill::TimedWord> partial = stream.head->Partial();
+  const bool quiet = partial.empty();
+  stream.output->Tell(std::move(partial), settings);
+  const int64_t decided = stream.head->frames() - static_cast<int64_t>(stream.head->lookahead());
+  if (quiet) stream.output->Advance(Samples(element, decided));
   return GST_FLOW_OK;
 }
 
@@ -212,7 +146,8 @@ rill::Result<GstCaps*> SetCaps(GstElement* element, const GstCaps* caps) {
     if (!head) return head.error();
     stream.head.emplace(std::move(*head));
     stream.block.emplace(1, stage.model->backbone().width());
-    stream.text.emplace(rill::SourceOf(element));
+    stream.output.emplace(element, rill::SourceOf(element), stage.model->audio()->rate(),
+                          stream.segment);
     stage.fresh = true;
   }
   return gst_caps_from_string(rill::kTextCaps);
@@ -225,9 +160,7 @@ void TakeGap(GstElement* element, GstEvent* event) {
   gst_event_parse_gap(event, &begin, &duration);
   gst_event_unref(event);
   Drain(element);
-  if (!stream.text) return;
-  stream.text->Begin(begin);
-  if (GST_CLOCK_TIME_IS_VALID(duration)) stream.text->Advance(begin + duration);
+  if (stream.output && GST_CLOCK_TIME_IS_VALID(duration)) stream.output->Gap(begin, duration);
 }
 
 void NewSegment(GstElement* element, GstEvent* event) {
@@ -236,7 +169,7 @@ void NewSegment(GstElement* element, GstEvent* event) {
   gst_event_copy_segment(event, &segment);
   if (!rill::IsSameTimeline(segment, stream.segment)) {
     Drain(element);
-    if (stream.text) stream.text->Reset();
+    if (stream.output) stream.output->Reset();
   }
   stream.segment = segment;
   Of(element).punctuality.NewSegment(element);
@@ -247,7 +180,7 @@ std::vector<rill::Snapshot::Part> Parts(GstElement* element) {
   const rill::Stage& stage = rill::StageOf(element);
   if (!stream.head) return {};
   return {rill::PartToSave(element, stage, stream.head->Save()),
-          rill::PartToSave(element, stage, stream.text->Save())};
+          rill::PartToSave(element, stage, stream.output->Save())};
 }
 
 GstEvent* Event(GstElement* element, GstEvent* event) {
@@ -259,10 +192,9 @@ GstEvent* Event(GstElement* element, GstEvent* event) {
       if (stream.head) {  // words of before the flush are not to be seen any more
         stream.head->EndUtterance();
         stream.head->Take();
-        stream.text->Reset();
+        stream.output->DropPartial();
+        stream.output->Reset();
       }
-      stream.partial.clear();
-      stream.anchor_pts = GST_CLOCK_TIME_NONE;
       Of(element).punctuality.Flush(element);
       break;
     case GST_EVENT_GAP: TakeGap(element, event); return nullptr;
