@@ -63,6 +63,12 @@ bool SoundContinuity::Take(GstClockTime time, size_t count, bool marked) {
                                         nullptr, nullptr, nullptr) == FALSE;
 }
 
+BufferOwner ClipToSegment(BufferOwner buffer, const GstSegment& segment, const GstAudioInfo& info) {
+  if (segment.format != GST_FORMAT_TIME) return buffer;
+  return BufferOwner(gst_audio_buffer_clip(buffer.release(), &segment, GST_AUDIO_INFO_RATE(&info),
+                                           GST_AUDIO_INFO_BPF(&info)));
+}
+
 Result<void> ReadSamples(GstBuffer* buffer, const GstAudioInfo& info, std::vector<float>& samples) {
   const MappedBuffer map(buffer, GST_MAP_READ);
   const std::span<const std::byte> bytes = map.bytes();

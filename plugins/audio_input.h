@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "operators/core/result.h"
+#include "plugins/stage.h"
 
 namespace rill {
 
@@ -28,6 +29,9 @@ Result<GstAudioInfo> ReadAudioCaps(const GstCaps* caps, size_t rate_hz, const st
 // A SEGMENT in which frames can have times: another format's, as of a file without a container,
 // becomes one that starts at 0.
 GstEvent* WithTimes(GstEvent* event);
+
+// The part of a buffer that lies in the segment; null when none does.
+BufferOwner ClipToSegment(BufferOwner buffer, const GstSegment& segment, const GstAudioInfo& info);
 
 // The samples of a buffer, float32; those of integers divided by 32768.
 Result<void> ReadSamples(GstBuffer* buffer, const GstAudioInfo& info, std::vector<float>& samples);

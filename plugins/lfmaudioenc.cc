@@ -99,6 +99,8 @@ rill::Result<void> Restore(GstElement* element, const rill::Snapshot& snapshot) 
 
 GstFlowReturn Take(GstElement* element, rill::BufferOwner buffer) {
   Stream& stream = Of(element).stream;
+  buffer = rill::ClipToSegment(std::move(buffer), stream.segment, stream.info);
+  if (!buffer) return GST_FLOW_OK;
   if (const auto read = rill::ReadSamples(buffer.get(), stream.info, stream.samples); !read)
     return rill::Fail(element, GST_STREAM_ERROR_FORMAT, read.error());
   if (stream.samples.empty()) return GST_FLOW_OK;

@@ -153,14 +153,16 @@ rill::Result<GstCaps*> SetCaps(GstElement* element, const GstCaps* caps) {
   return gst_caps_from_string(rill::kTextCaps);
 }
 
-// The encoder has brought what was heard to its end; the text has GAPs of its own.
+// The encoder has brought what was heard to its end, unless it could not say how much is missing;
+// the text has GAPs of its own.
 void TakeGap(GstElement* element, GstEvent* event) {
   Stream& stream = Of(element).stream;
   GstClockTime begin = 0, duration = 0;
   gst_event_parse_gap(event, &begin, &duration);
   gst_event_unref(event);
+  if (!GST_CLOCK_TIME_IS_VALID(duration)) return;
   Drain(element);
-  if (stream.output && GST_CLOCK_TIME_IS_VALID(duration)) stream.output->Gap(begin, duration);
+  if (stream.output) stream.output->Gap(begin, duration);
 }
 
 void NewSegment(GstElement* element, GstEvent* event) {
