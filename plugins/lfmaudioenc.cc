@@ -194,11 +194,11 @@ GstEvent* Event(GstElement* element, GstEvent* event) {
   return event;
 }
 
-bool Answer(GstElement* element, GstPad* sink, GstQuery* query) {
+bool Answer(GstElement* element, GstQuery* query) {
   GST_OBJECT_LOCK(element);
   const gint rate = Of(element).rate;
   GST_OBJECT_UNLOCK(element);
-  return rill::AnswerCaps(sink, rate, query);
+  return rill::AnswerCaps(rill::SinkOf(element), rate, query);
 }
 
 GstClockTime Latency(GstElement* element) { return Of(element).hop; }

@@ -173,8 +173,8 @@ GstEvent* Event(GstElement* element, GstEvent* event) {
   return event;
 }
 
-void Hear(GstElement* element, GstPad* sink, GstEvent* event) {
-  Of(element).punctuality.Hear(element, sink, event);
+void Hear(GstElement* element, GstEvent* event) {
+  Of(element).punctuality.Hear(element, rill::SinkOf(element), event);
 }
 
 // What can be said before a stream: the model has the head, and the horizon is one of its.

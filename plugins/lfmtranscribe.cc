@@ -19,6 +19,7 @@
  */
 #include "pipeline/transcribe_stage.h"
 
+#include "pipeline/language.h"
 #include "plugins/element.h"
 #include "plugins/frame_meta.h"
 #include "plugins/punctuality.h"
@@ -165,7 +166,8 @@ void TakeGap(GstElement* element, GstEvent* event) {
   if (stream.output) stream.output->Gap(begin, duration);
 }
 
-void NewSegment(GstElement* element, GstEvent* event) {
+// Gives the segment of the text, in which a live stream runs later by `lateness`.
+GstEvent* NewSegment(GstElement* element, GstEvent* event) {
   Stream& stream = Of(element).stream;
   GstSegment segment;
   gst_event_copy_segment(event, &segment);
@@ -175,6 +177,9 @@ void NewSegment(GstElement* element, GstEvent* event) {
   }
   stream.segment = segment;
   Of(element).punctuality.NewSegment(element);
+  const GstClockTime lateness = Copy(element).lateness_ms * GST_MSECOND;
+  if (lateness == 0 || !rill::IsLive(rill::SinkOf(element))) return event;
+  return rill::DelaySegment(event, lateness);
 }
 
 std::vector<rill::Snapshot::Part> Parts(GstElement* element) {
@@ -187,9 +192,8 @@ std::vector<rill::Snapshot::Part> Parts(GstElement* element) {
 
 GstEvent* Event(GstElement* element, GstEvent* event) {
   Stream& stream = Of(element).stream;
-  const GstStructure* fields = gst_event_get_structure(event);
   switch (GST_EVENT_TYPE(event)) {
-    case GST_EVENT_SEGMENT: NewSegment(element, event); break;
+    case GST_EVENT_SEGMENT: event = NewSegment(element, event); break;
     case GST_EVENT_FLUSH_STOP:
       if (stream.head) {  // words of before the flush are not to be seen any more
         stream.head->EndUtterance();
@@ -205,13 +209,14 @@ GstEvent* Event(GstElement* element, GstEvent* event) {
     default: break;
   }
   if (rill::IsEvent(event, rill::kSnapshotEvent))
-    rill::PostSnapshot(element, fields, Parts(element));
-  if (rill::IsEvent(event, rill::kMarkerEvent)) rill::PostMarker(element, fields);
+    rill::PostSnapshot(element, gst_event_get_structure(event), Parts(element));
+  if (rill::IsEvent(event, rill::kMarkerEvent))
+    rill::PostMarker(element, gst_event_get_structure(event));
   return event;
 }
 
-void Hear(GstElement* element, GstPad* sink, GstEvent* event) {
-  Of(element).punctuality.Hear(element, sink, event);
+void Hear(GstElement* element, GstEvent* event) {
+  Of(element).punctuality.Hear(element, rill::SinkOf(element), event);
 }
 
 GstClockTime Latency(GstElement* element) {
@@ -223,7 +228,11 @@ GstClockTime Latency(GstElement* element) {
 rill::Result<void> Open(GstElement* element) {
   Impl& self = Of(element);
   const rill::Model& model = *rill::StageOf(element).model;
-  rill::Result<rill::TranscribeOptions> options = rill::ToOptions(Copy(element));
+  const rill::TranscribeSettings settings = Copy(element);
+  const rill::Result<std::vector<std::string>> languages = rill::Languages(model);
+  if (!languages) return languages.error();
+  if (const auto ok = rill::CheckLanguage(settings.language, *languages); !ok) return ok.error();
+  rill::Result<rill::TranscribeOptions> options = rill::ToOptions(settings);
   if (!options) return options.error();
   const auto stage = rill::TranscribeStage::Open(rill::StageOf(element).model, *options);
   if (!stage) return stage.error();

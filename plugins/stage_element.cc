@@ -77,14 +77,12 @@ gboolean SinkEvent(GstPad* pad, GstObject* parent, GstEvent* event) {
 
 gboolean SinkQuery(GstPad* pad, GstObject* parent, GstQuery* query) {
   const auto answer = InfoOf(parent).answer;
-  return (answer != nullptr && answer(GST_ELEMENT(parent), pad, query)) ||
-         AnswerAllocation(query) || gst_pad_query_default(pad, parent, query);
+  return (answer != nullptr && answer(GST_ELEMENT(parent), query)) || AnswerAllocation(query) ||
+         gst_pad_query_default(pad, parent, query);
 }
 
 gboolean SourceEvent(GstPad* pad, GstObject* parent, GstEvent* event) {
-  GstPad* sink = gst_element_get_static_pad(GST_ELEMENT(parent), "sink");
-  if (const auto hear = InfoOf(parent).hear) hear(GST_ELEMENT(parent), sink, event);
-  gst_object_unref(sink);
+  if (const auto hear = InfoOf(parent).hear) hear(GST_ELEMENT(parent), event);
   return gst_pad_event_default(pad, parent, event);
 }
 
@@ -168,10 +166,10 @@ void Init(GTypeInstance* instance, gpointer instance_class) {
   self->stage = new Stage;
   self->stage->model_path = info.usual_model;
   self->impl = info.impl.make();
-  GstPad* sink = AddPad(&self->parent, element_class, "sink");
-  gst_pad_set_chain_function(sink, Chain);
-  gst_pad_set_event_function(sink, SinkEvent);
-  gst_pad_set_query_function(sink, SinkQuery);
+  self->sink = AddPad(&self->parent, element_class, "sink");
+  gst_pad_set_chain_function(self->sink, Chain);
+  gst_pad_set_event_function(self->sink, SinkEvent);
+  gst_pad_set_query_function(self->sink, SinkQuery);
   self->source = AddPad(&self->parent, element_class, "src");
   gst_pad_set_event_function(self->source, SourceEvent);
   gst_pad_set_query_function(self->source, SourceQuery);

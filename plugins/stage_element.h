@@ -18,6 +18,7 @@ namespace rill {
 
 struct StageElement {
   GstElement parent;
+  GstPad* sink;
   GstPad* source;
   Stage* stage;  // made in init, deleted in finalize
   void* impl;    // the same
@@ -64,16 +65,17 @@ struct StageInfo {
   GstClockTime (*latency)(GstElement* element) = nullptr;
 
   // Any thread.
-  // An event from downstream before it is passed on; `sink` is the element's.
-  void (*hear)(GstElement* element, GstPad* sink, GstEvent* event) = nullptr;
+  // An event from downstream before it is passed on.
+  void (*hear)(GstElement* element, GstEvent* event) = nullptr;
   // Answers a query of upstream; false for others.
-  bool (*answer)(GstElement* element, GstPad* sink, GstQuery* query) = nullptr;
+  bool (*answer)(GstElement* element, GstQuery* query) = nullptr;
 };
 
 // Registers an element's type, once a name; `info` must outlive it.
 GType RegisterStage(const char* name, const StageInfo& info);
 
 inline Stage& StageOf(gpointer element) { return *static_cast<StageElement*>(element)->stage; }
+inline GstPad* SinkOf(gpointer element) { return static_cast<StageElement*>(element)->sink; }
 inline GstPad* SourceOf(gpointer element) { return static_cast<StageElement*>(element)->source; }
 template <typename Impl>
 Impl& ImplOf(gpointer element) {

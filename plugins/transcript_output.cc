@@ -45,8 +45,9 @@ GstFlowReturn TranscriptOutput::Send(const std::vector<TranscriptEvent>& events,
 // What was told and is nothing any more has become final, and was told so, or is taken back.
 void TranscriptOutput::Tell(std::vector<TimedWord> partial, const TranscribeSettings& settings) {
   const auto same = [](const TimedWord& a, const TimedWord& b) { return a.text == b.text; };
-  if (!settings.messages || std::ranges::equal(partial, partial_, same) ||
-      !limit_.Allows(settings.message_interval_ns))
+  const bool wanted = settings.messages && settings.message_interval_ns >= 0;
+  if (!wanted || std::ranges::equal(partial, partial_, same) ||
+      !limit_.Allows(static_cast<uint64_t>(settings.message_interval_ns)))
     return;
   partial_ = std::move(partial);
   if (!partial_.empty() || !sent_) Post(partial_, false);

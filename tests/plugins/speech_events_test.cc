@@ -178,6 +178,22 @@ TEST(SpeechEvents, TheGreatestLatencyGrowsAsTheLeastDoes) {
   EXPECT_EQ(most, 170 * GST_MSECOND);
 }
 
+TEST(SpeechEvents, TextOfALiveStreamComesLaterByTheLateness) {
+  for (const bool live : {false, true}) {
+    Harness harness("lfmtranscriber decoder=greedy lateness=700" + kSpeechModel);
+    gst_harness_set_live(harness.get(), live);
+    harness.Start("a", kSpeechCaps, GST_FORMAT_TIME);
+    GstEvent* event = harness.PullEvent(GST_EVENT_SEGMENT);
+    ASSERT_NE(event, nullptr);
+    const GstSegment* segment = nullptr;
+    gst_event_parse_segment(event, &segment);
+    const GstClockTime later =
+        gst_segment_to_running_time(segment, GST_FORMAT_TIME, GST_SECOND) - GST_SECOND;
+    EXPECT_EQ(later, live ? 700 * GST_MSECOND : 0);
+    gst_event_unref(event);
+  }
+}
+
 TEST(SpeechEvents, SoundOutsideOfTheSegmentIsNotHeard) {
   const std::vector<float> samples = MakeSound(16000 * 4, 38);
   Harness harness(SpeechChain());
