@@ -5,6 +5,24 @@
 #include "plugins/element.h"
 
 namespace rill {
+namespace {
+
+// The mean of the channels, divided by `full_scale`.
+template <typename T>
+void Mix(std::span<const std::byte> bytes, size_t channels, double full_scale,
+         std::vector<float>& samples) {
+  for (size_t i = 0; i < samples.size(); ++i) {
+    double sum = 0;
+    for (size_t c = 0; c < channels; ++c) {
+      T value = 0;
+      std::memcpy(&value, bytes.data() + (i * channels + c) * sizeof value, sizeof value);
+      sum += static_cast<double>(value);
+    }
+    samples[i] = static_cast<float>(sum / (full_scale * static_cast<double>(channels)));
+  }
+}
+
+}  // namespace
 
 bool AnswerCaps(GstPad* pad, gint rate, GstQuery* query) {
   GstCaps* caps = gst_pad_get_pad_template_caps(pad);
@@ -32,8 +50,7 @@ bool AnswerCaps(GstPad* pad, gint rate, GstQuery* query) {
 
 Result<GstAudioInfo> ReadAudioCaps(const GstCaps* caps, size_t rate_hz, const std::string& who) {
   GstAudioInfo info;
-  if (gst_audio_info_from_caps(&info, caps) == FALSE || GST_AUDIO_INFO_CHANNELS(&info) != 1 ||
-      GST_AUDIO_INFO_BPF(&info) == 0)
+  if (gst_audio_info_from_caps(&info, caps) == FALSE || GST_AUDIO_INFO_BPF(&info) == 0)
     return Error{"audio caps that cannot be read"};
   if (static_cast<size_t>(GST_AUDIO_INFO_RATE(&info)) != rate_hz)
     return Error{who + " takes mono audio at " + std::to_string(rate_hz) + " Hz, " +
@@ -76,17 +93,12 @@ Result<void> ReadSamples(GstBuffer* buffer, const GstAudioInfo& info, std::vecto
   if (!map || bytes.size() % size != 0)
     return Error{"a buffer of " + std::to_string(bytes.size()) +
                  " bytes does not hold whole samples of " + std::to_string(size)};
+  const size_t channels = static_cast<size_t>(GST_AUDIO_INFO_CHANNELS(&info));
   samples.resize(bytes.size() / size);
-  if (GST_AUDIO_INFO_FORMAT(&info) == GST_AUDIO_FORMAT_F32) {
-    if (!bytes.empty()) std::memcpy(samples.data(), bytes.data(), bytes.size());
-    return {};
-  }
-  constexpr float kFullScale = 32768;
-  for (size_t i = 0; i < samples.size(); ++i) {
-    int16_t sample = 0;
-    std::memcpy(&sample, bytes.data() + i * sizeof sample, sizeof sample);
-    samples[i] = static_cast<float>(sample) / kFullScale;
-  }
+  if (GST_AUDIO_INFO_FORMAT(&info) == GST_AUDIO_FORMAT_F32)
+    Mix<float>(bytes, channels, 1, samples);
+  else
+    Mix<int16_t>(bytes, channels, 32768, samples);
   return {};
 }
 

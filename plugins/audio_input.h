@@ -1,4 +1,5 @@
-// Mono audio on a sink pad: its caps, its times, and buffers as samples.
+// Audio of one channel on a sink pad: its caps, its times, and buffers as samples. Of channels
+// without positions, which no converter can mix, the mean is taken.
 #pragma once
 
 #include <gst/audio/audio.h>
@@ -17,13 +18,17 @@ namespace rill {
 inline constexpr char kMonoCaps[] =
     "audio/x-raw, format=(string){ " GST_AUDIO_NE(F32) ", " GST_AUDIO_NE(S16) " }, "
     "rate=(int)[1, max], channels=(int)1, layout=(string)interleaved";
+inline constexpr char kUnplacedCaps[] =
+    "audio/x-raw, format=(string){ " GST_AUDIO_NE(F32) ", " GST_AUDIO_NE(S16) " }, "
+    "rate=(int)[1, max], channels=(int)[2, max], channel-mask=(bitmask)0, "
+    "layout=(string)interleaved";
 
 // Answers CAPS with the template at that rate (0: any), so that converters upstream choose it, and
 // ACCEPT_CAPS with the template at every rate, so that the element can say what is wrong with
 // another one. False for other queries.
 bool AnswerCaps(GstPad* pad, gint rate, GstQuery* query);
 
-// The format of caps of mono audio at that rate; an error says who wants it.
+// The format of caps of audio at that rate; an error says who wants it.
 Result<GstAudioInfo> ReadAudioCaps(const GstCaps* caps, size_t rate_hz, const std::string& who);
 
 // A SEGMENT in which frames can have times: another format's, as of a file without a container,

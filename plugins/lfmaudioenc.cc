@@ -3,7 +3,8 @@
  * SECTION:element-lfmaudioenc
  *
  * Mono audio to the frames of a model, at the rate that the model wants; audioconvert and
- * audioresample bring other streams there. A frame is stamped with its first sample and leaves with
+ * audioresample bring other streams there. Channels without positions, as of an array of
+ * microphones, are taken as their mean. A frame is stamped with its first sample and leaves with
  * its last one, whatever the sizes of the buffers. At the end of the stream silence follows until
  * the last word has come out of the model.
  *
@@ -243,7 +244,7 @@ void Describe(GstElementClass* element_class) {
   GObjectClass* object = G_OBJECT_CLASS(element_class);
   g_object_class_install_property(object, kLongestGap, rill::LongestGapSpec());
   g_object_class_install_property(object, kStats, rill::AudioStatsSpec());
-  rill::AddPadTemplate(element_class, "sink", GST_PAD_SINK, {rill::kMonoCaps});
+  rill::AddPadTemplate(element_class, "sink", GST_PAD_SINK, {rill::kMonoCaps, rill::kUnplacedCaps});
   rill::AddPadTemplate(element_class, "src", GST_PAD_SRC, {rill::kFloat32TensorCaps});
   gst_element_class_set_static_metadata(element_class, "Audio encoder", "Filter/Converter/Audio",
                                         "Turns audio into the frames of a model", "Rill");
