@@ -61,7 +61,6 @@ void Forget(GstElement* element) {
   Stream& stream = Of(element).stream;
   if (!stream.head) return;
   stream.head->Reset();
-  stream.output->DropPartial();
   stream.output->Reset();
 }
 
@@ -70,7 +69,7 @@ GstFlowReturn Drain(GstElement* element) {
   Stream& stream = Of(element).stream;
   if (!stream.head || rill::StageOf(element).fresh) return GST_FLOW_OK;
   stream.head->EndUtterance();
-  stream.output->DropPartial();
+  stream.output->ForgetPartial();
   return stream.output->Send(stream.head->Take(), Copy(element));
 }
 
@@ -198,7 +197,6 @@ GstEvent* Event(GstElement* element, GstEvent* event) {
       if (stream.head) {  // words of before the flush are not to be seen any more
         stream.head->EndUtterance();
         stream.head->Take();
-        stream.output->DropPartial();
         stream.output->Reset();
       }
       Of(element).punctuality.Flush(element);

@@ -69,6 +69,7 @@ void TranscriptOutput::Jump() {
 }
 
 void TranscriptOutput::Reset() {
+  ForgetPartial();
   text_.Reset();
   times_.Forget();
 }

@@ -38,8 +38,8 @@ class TranscriptOutput {
 
   // What follows is not what the stream would have had next.
   void Jump();
-  // Nothing that was told is on its way any more.
-  void DropPartial() { partial_.clear(); }
+  // What was told as not final becomes final, or is of no interest any more.
+  void ForgetPartial() { partial_.clear(); }
   // Another timeline begins.
   void Reset();
 
