@@ -5,6 +5,24 @@
 #include "plugins/element.h"
 
 namespace rill {
+namespace {
+
+// The mean of the channels, divided by `full_scale`.
+template <typename T>
+void Mix(std::span<const std::byte> bytes, size_t channels, double full_scale,
+         std::vector<float>& samples) {
+  for (size_t i = 0; i < samples.size(); ++i) {
+    double sum = 0;
+    for (size_t c = 0; c < channels; ++c) {
+      T value = 0;
+      std::memcpy(&value, bytes.data() + (i * channels + c) * sizeof value, sizeof value);
+      sum += static_cast<double>(value);
+    }
+    samples[i] = static_cast<float>(sum / (full_scale * static_cast<double>(channels)));
+  }
+}
+
+}  // namespace
 
 bool AnswerCaps(GstPad* pad, gint rate, GstQuery* query) {
   GstCaps* caps = gst_pad_get_pad_template_caps(pad);
@@ -30,6 +48,44 @@ bool AnswerCaps(GstPad* pad, gint rate, GstQuery* query) {
   return true;
 }
 
+Result<GstAudioInfo> ReadAudioCaps(const GstCaps* caps, size_t rate_hz, const std::string& who) {
+  GstAudioInfo info;
+  if (gst_audio_info_from_caps(&info, caps) == FALSE || GST_AUDIO_INFO_BPF(&info) == 0)
+    return Error{"audio caps that cannot be read"};
+  if (static_cast<size_t>(GST_AUDIO_INFO_RATE(&info)) != rate_hz)
+    return Error{who + " takes mono audio at " + std::to_string(rate_hz) + " Hz, " +
+                 std::to_string(GST_AUDIO_INFO_RATE(&info)) +
+                 " Hz were offered: put audioconvert ! audioresample before"};
+  return info;
+}
+
+GstEvent* WithTimes(GstEvent* event) {
+  const GstSegment* segment = nullptr;
+  gst_event_parse_segment(event, &segment);
+  if (segment->format == GST_FORMAT_TIME) return event;
+  gst_event_unref(event);
+  GstSegment times;
+  gst_segment_init(&times, GST_FORMAT_TIME);
+  return gst_event_new_segment(&times);
+}
+
+SoundContinuity::SoundContinuity(size_t rate_hz) {
+  constexpr GstClockTime kTolerance = 200 * GST_MSECOND;
+  align_.reset(gst_audio_stream_align_new(static_cast<gint>(rate_hz), kTolerance, 0));
+}
+
+bool SoundContinuity::Take(GstClockTime time, size_t count, bool marked) {
+  if (!GST_CLOCK_TIME_IS_VALID(time)) return !marked;
+  return gst_audio_stream_align_process(align_.get(), marked, time, static_cast<guint>(count),
+                                        nullptr, nullptr, nullptr) == FALSE;
+}
+
+BufferOwner ClipToSegment(BufferOwner buffer, const GstSegment& segment, const GstAudioInfo& info) {
+  if (segment.format != GST_FORMAT_TIME) return buffer;
+  return BufferOwner(gst_audio_buffer_clip(buffer.release(), &segment, GST_AUDIO_INFO_RATE(&info),
+                                           GST_AUDIO_INFO_BPF(&info)));
+}
+
 Result<void> ReadSamples(GstBuffer* buffer, const GstAudioInfo& info, std::vector<float>& samples) {
   const MappedBuffer map(buffer, GST_MAP_READ);
   const std::span<const std::byte> bytes = map.bytes();
@@ -37,17 +93,12 @@ Result<void> ReadSamples(GstBuffer* buffer, const GstAudioInfo& info, std::vecto
   if (!map || bytes.size() % size != 0)
     return Error{"a buffer of " + std::to_string(bytes.size()) +
                  " bytes does not hold whole samples of " + std::to_string(size)};
+  const size_t channels = static_cast<size_t>(GST_AUDIO_INFO_CHANNELS(&info));
   samples.resize(bytes.size() / size);
-  if (GST_AUDIO_INFO_FORMAT(&info) == GST_AUDIO_FORMAT_F32) {
-    if (!bytes.empty()) std::memcpy(samples.data(), bytes.data(), bytes.size());
-    return {};
-  }
-  constexpr float kFullScale = 32768;
-  for (size_t i = 0; i < samples.size(); ++i) {
-    int16_t sample = 0;
-    std::memcpy(&sample, bytes.data() + i * sizeof sample, sizeof sample);
-    samples[i] = static_cast<float>(sample) / kFullScale;
-  }
+  if (GST_AUDIO_INFO_FORMAT(&info) == GST_AUDIO_FORMAT_F32)
+    Mix<float>(bytes, channels, 1, samples);
+  else
+    Mix<int16_t>(bytes, channels, 32768, samples);
   return {};
 }
 

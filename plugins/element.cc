@@ -19,9 +19,27 @@ GstFlowReturn Fail(GstElement* element, GstResourceError code, const Error& erro
   return Post(element, GST_RESOURCE_ERROR, code, error);
 }
 
+bool IsLive(GstPad* sink) {
+  GstQuery* query = gst_query_new_latency();
+  gboolean live = FALSE;
+  if (gst_pad_peer_query(sink, query)) gst_query_parse_latency(query, &live, nullptr, nullptr);
+  gst_query_unref(query);
+  return live == TRUE;
+}
+
 bool IsSameTimeline(const GstSegment& a, const GstSegment& b) {
   return a.format == b.format && a.rate == b.rate && a.start == b.start && a.time == b.time &&
          a.base == b.base && a.offset == b.offset;
+}
+
+GstEvent* DelaySegment(GstEvent* event, GstClockTime by) {
+  GstSegment segment;
+  gst_event_copy_segment(event, &segment);
+  segment.base += by;
+  GstEvent* later = gst_event_new_segment(&segment);
+  gst_event_set_seqnum(later, gst_event_get_seqnum(event));
+  gst_event_unref(event);
+  return later;
 }
 
 void AddGhostPad(GstElement* bin, GstElement* inner, const char* name) {

@@ -43,8 +43,14 @@ GstFlowReturn Fail(GstElement* element, GstStreamError code, const Error& error)
 // The same as a RESOURCE error: files, sockets, models.
 GstFlowReturn Fail(GstElement* element, GstResourceError code, const Error& error);
 
+// Whether what comes in on that pad is live.
+bool IsLive(GstPad* sink);
+
 // Whether times mean the same in both: a segment may only have got another end or position.
 bool IsSameTimeline(const GstSegment& a, const GstSegment& b);
+
+// The SEGMENT with running times that are later by so much; takes the event.
+GstEvent* DelaySegment(GstEvent* event, GstClockTime by);
 
 // Gives a bin the pad `name` of an element inside it, by the template of that name.
 void AddGhostPad(GstElement* bin, GstElement* inner, const char* name);

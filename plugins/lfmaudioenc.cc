@@ -3,7 +3,8 @@
  * SECTION:element-lfmaudioenc
  *
  * Mono audio to the frames of a model, at the rate that the model wants; audioconvert and
- * audioresample bring other streams there. A frame is stamped with its first sample and leaves with
+ * audioresample bring other streams there. Channels without positions, as of an array of
+ * microphones, are taken as their mean. A frame is stamped with its first sample and leaves with
  * its last one, whatever the sizes of the buffers. At the end of the stream silence follows until
  * the last word has come out of the model.
  *
@@ -20,206 +21,118 @@
  * ]|
  */
 #include "pipeline/audio_stage.h"
+#include "plugins/audio_frames.h"
 #include "plugins/audio_input.h"
 #include "plugins/element.h"
-#include "plugins/frame_meta.h"
 #include "plugins/stage_element.h"
 #include "plugins/stage_properties.h"
+#include "plugins/tensor_caps.h"
 
 GST_DEBUG_CATEGORY_STATIC(lfm_audio_enc_debug);
 #define GST_CAT_DEFAULT lfm_audio_enc_debug
 
 namespace {
 
-struct FreeAlign {
-  void operator()(GstAudioStreamAlign* align) const { gst_audio_stream_align_free(align); }
-};
-
 struct Stream {
-  std::optional<rill::AudioStage> audio;
-  std::optional<rill::FrameBlock> block;
+  std::optional<rill::AudioFrames> frames;
+  std::optional<rill::SoundContinuity> continuity;
   GstAudioInfo info{};
-  std::unique_ptr<GstAudioStreamAlign, FreeAlign> align;
   std::vector<float> samples;  // of the buffer at hand
   GstSegment segment{};
-  int64_t anchor = 0;                             // this sample of the stream ...
-  GstClockTime anchor_pts = GST_CLOCK_TIME_NONE;  // ... has that time
-  bool discont = true;
   bool warned = false;
 };
 
 struct Impl {
   guint64 longest_gap = rill::kUsualLongestGap;  // GST_OBJECT_LOCK
-  guint64 frames = 0;                            // GST_OBJECT_LOCK
+  int64_t frames = 0;                            // GST_OBJECT_LOCK
   int64_t unsound = 0;                           // GST_OBJECT_LOCK
   GstClockTime hop = 0;                          // GST_OBJECT_LOCK
   gint rate = 0;                                 // GST_OBJECT_LOCK; 0 while no model is loaded
   Stream stream;  // streaming thread only; empty until caps are known
 };
 
-struct LfmAudioEnc {
-  rill::StageElement parent;
-  Impl* impl;
-};
-struct LfmAudioEncClass {
-  rill::StageElementClass parent;
-};
-
-G_DEFINE_TYPE(LfmAudioEnc, lfm_audio_enc, rill::StageElementType())
-
-Impl& Of(gpointer object) { return *static_cast<LfmAudioEnc*>(object)->impl; }
+Impl& Of(gpointer element) { return rill::ImplOf<Impl>(element); }
 
 enum : guint { kLongestGap = 1, kStats };
 
 void Forget(GstElement* element) {
-  Stream& stream = Of(element).stream;
-  if (stream.audio) stream.audio->Reset();
-  stream.anchor = 0;
-  stream.anchor_pts = GST_CLOCK_TIME_NONE;
-  stream.discont = true;
+  if (Of(element).stream.frames) Of(element).stream.frames->Reset();
 }
 
-// Time of a sample of the stream. Only the frame in which a snapshot was taken begins before the
-// anchor.
-GstClockTime TimeOf(const Stream& stream, int64_t sample) {
-  const auto duration = [&](int64_t samples) {
-    return gst_util_uint64_scale(static_cast<guint64>(samples), GST_SECOND, stream.audio->rate());
-  };
-  if (sample >= stream.anchor) return stream.anchor_pts + duration(sample - stream.anchor);
-  return stream.anchor_pts - std::min(stream.anchor_pts, duration(stream.anchor - sample));
-}
-
-GstFlowReturn SendFrame(GstElement* element, bool drained) {
+// Keeps what `stats` tells, and warns of the first sample that is not finite.
+void Count(GstElement* element) {
   Stream& stream = Of(element).stream;
-  const int64_t end = stream.audio->position();
-  GstBuffer* buffer =
-      rill::WriteFrame(*stream.block, {.due = true, .drained = drained, .position = end});
-  if (GST_CLOCK_TIME_IS_VALID(stream.anchor_pts)) {
-    GST_BUFFER_PTS(buffer) = TimeOf(stream, end - static_cast<int64_t>(stream.audio->hop()));
-    GST_BUFFER_DURATION(buffer) = TimeOf(stream, end) - GST_BUFFER_PTS(buffer);
-  }
-  if (std::exchange(stream.discont, false)) GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT);
+  const rill::AudioStage& audio = stream.frames->audio();
   GST_OBJECT_LOCK(element);
-  ++Of(element).frames;
+  Of(element).frames = stream.frames->sent();
+  Of(element).unsound = audio.unsound();
   GST_OBJECT_UNLOCK(element);
-  return gst_pad_push(rill::SourceOf(element), buffer);
-}
-
-void CountUnsound(GstElement* element) {
-  Stream& stream = Of(element).stream;
-  const int64_t unsound = stream.audio->unsound();
-  GST_OBJECT_LOCK(element);
-  Of(element).unsound = unsound;
-  GST_OBJECT_UNLOCK(element);
-  if (unsound == 0 || std::exchange(stream.warned, true)) return;
+  if (audio.unsound() == 0 || std::exchange(stream.warned, true)) return;
   GST_ELEMENT_WARNING(
       element, STREAM, DECODE,
       ("samples that are not finite count as silence, the first before sample %" G_GINT64_FORMAT,
-       gint64{stream.audio->position()}),
+       gint64{audio.position()}),
       (nullptr));
 }
 
-// After a failure the rest is taken in but not sent, so that the state stays whole.
-GstFlowReturn Feed(GstElement* element, std::span<const float> samples, bool drained) {
+void Drain(GstElement* element, GstClockTime until) {
   Stream& stream = Of(element).stream;
-  GstFlowReturn flow = GST_FLOW_OK;
-  while (!samples.empty()) {
-    const rill::AudioEncoder::Taken taken = stream.audio->Take(samples, *stream.block);
-    samples = samples.subspan(taken.samples);
-    if (taken.complete && flow == GST_FLOW_OK) flow = SendFrame(element, drained);
-  }
-  CountUnsound(element);
-  return flow;
-}
-
-GstFlowReturn FeedSilence(GstElement* element, size_t count, bool drained) {
-  constexpr std::array<float, 1024> kSilence{};
-  GstFlowReturn flow = GST_FLOW_OK;
-  for (; count > 0 && flow == GST_FLOW_OK; count -= std::min(count, kSilence.size()))
-    flow = Feed(element, std::span(kSilence).first(std::min(count, kSilence.size())), drained);
-  return flow;
-}
-
-void Drain(GstElement* element) {
-  Stream& stream = Of(element).stream;
-  if (!stream.audio || rill::StageOf(element).fresh) return;
-  FeedSilence(element, stream.audio->FlushSamples(), true);
+  if (!stream.frames || rill::StageOf(element).fresh) return;
+  stream.frames->Drain(until);
+  Count(element);
   rill::StageOf(element).fresh = true;  // until sound comes, there is nothing more to bring out
 }
 
-// What follows is not what the stream would have had next.
-void Jump(GstElement* element) {
+// What follows, from `time` on, is not what the stream would have had next.
+void Jump(GstElement* element, GstClockTime time) {
   Stream& stream = Of(element).stream;
+  if (!stream.frames) return;
   if (!rill::StageOf(element).fresh) {
-    Drain(element);
+    Drain(element, time);
     if (rill::WantsReset(element, rill::StageOf(element), rill::kResetOnDiscont)) Forget(element);
   }
-  stream.anchor_pts = GST_CLOCK_TIME_NONE;
-  stream.discont = true;
+  stream.frames->Jump();
 }
 
-rill::Result<void> Restore(GstElement* element) {
-  Stream& stream = Of(element).stream;
-  const auto snapshot = rill::TakeRestore(element, rill::StageOf(element));
-  if (!snapshot) return {};
-  if (!*snapshot) return snapshot->error();
-  if (rill::Result<void> ok = stream.audio->Restore(**snapshot); !ok) return ok;
-  rill::StageOf(element).fresh = true;
-  stream.anchor_pts = GST_CLOCK_TIME_NONE;
-  return {};
+rill::Result<void> Restore(GstElement* element, const rill::Snapshot& snapshot) {
+  return Of(element).stream.frames->Restore(snapshot);
 }
 
-GstFlowReturn Take(GstElement* element, GstBuffer* buffer) {
+GstFlowReturn Take(GstElement* element, rill::BufferOwner buffer) {
   Stream& stream = Of(element).stream;
-  const rill::BufferOwner owner(buffer);
-  if (!stream.audio) return GST_FLOW_NOT_NEGOTIATED;
-  if (const auto restored = Restore(element); !restored)
-    return rill::Fail(element, GST_RESOURCE_ERROR_READ, restored.error());
-  if (const auto read = rill::ReadSamples(buffer, stream.info, stream.samples); !read)
+  buffer = rill::ClipToSegment(std::move(buffer), stream.segment, stream.info);
+  if (!buffer) return GST_FLOW_OK;
+  if (const auto read = rill::ReadSamples(buffer.get(), stream.info, stream.samples); !read)
     return rill::Fail(element, GST_STREAM_ERROR_FORMAT, read.error());
   if (stream.samples.empty()) return GST_FLOW_OK;
-  const GstClockTime pts = GST_BUFFER_PTS(buffer);
-  const bool marked =
-      GST_BUFFER_IS_DISCONT(buffer) || GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_RESYNC);
-  const bool jumped = GST_CLOCK_TIME_IS_VALID(pts) ? gst_audio_stream_align_process(
-                                                         stream.align.get(), marked, pts,
-                                                         static_cast<guint>(stream.samples.size()),
-                                                         nullptr, nullptr, nullptr) == TRUE
-                                                   : marked;
-  if (jumped) Jump(element);
-  if (!GST_CLOCK_TIME_IS_VALID(stream.anchor_pts)) {
-    stream.anchor = stream.audio->position();
-    stream.anchor_pts = pts;
-  }
+  const GstClockTime pts = GST_BUFFER_PTS(buffer.get());
+  const bool marked = GST_BUFFER_IS_DISCONT(buffer.get()) ||
+                      GST_BUFFER_FLAG_IS_SET(buffer.get(), GST_BUFFER_FLAG_RESYNC);
+  if (!stream.continuity->Take(pts, stream.samples.size(), marked)) Jump(element, pts);
+  stream.frames->Begin(pts);
   rill::StageOf(element).fresh = false;
-  return Feed(element, stream.samples, false);
+  const GstFlowReturn flow = stream.frames->Take(stream.samples);
+  Count(element);
+  return flow;
 }
 
 rill::Result<GstCaps*> SetCaps(GstElement* element, const GstCaps* caps) {
   rill::Stage& stage = rill::StageOf(element);
   Stream& stream = Of(element).stream;
-  GstAudioInfo info;
-  if (gst_audio_info_from_caps(&info, caps) == FALSE || GST_AUDIO_INFO_CHANNELS(&info) != 1 ||
-      GST_AUDIO_INFO_BPF(&info) == 0)
-    return rill::Error{"audio caps that cannot be read"};
   const size_t rate = stage.model->audio()->rate();
-  if (static_cast<size_t>(GST_AUDIO_INFO_RATE(&info)) != rate)
-    return rill::Error{stage.model->name() + " takes mono audio at " + std::to_string(rate) +
-                       " Hz, " + std::to_string(GST_AUDIO_INFO_RATE(&info)) +
-                       " Hz were offered: put audioconvert ! audioresample before"};
+  const rill::Result<GstAudioInfo> info = rill::ReadAudioCaps(caps, rate, stage.model->name());
+  if (!info) return info.error();
   const uint32_t width = static_cast<uint32_t>(stage.model->backbone().width());
-  if (!stream.audio) {
+  if (!stream.frames) {
     rill::Result<rill::AudioStage> audio = rill::AudioStage::Open(stage.model);
     if (!audio) return audio.error();
-    stream.audio.emplace(std::move(*audio));
-    stream.block.emplace(1, width);
-    constexpr GstClockTime kTolerance = 200 * GST_MSECOND;  // clocks drift, live sources jitter
-    stream.align.reset(gst_audio_stream_align_new(static_cast<gint>(rate), kTolerance, 0));
+    stream.frames.emplace(std::move(*audio), width, rill::SourceOf(element));
+    stream.continuity.emplace(rate);
   }
-  stream.info = info;
+  stream.info = *info;
   return rill::ToGstCaps({.dimensions = {width, 1, 1, 1},
                           .framerate_numerator = static_cast<int>(rate),
-                          .framerate_denominator = static_cast<int>(stream.audio->hop()),
+                          .framerate_denominator = static_cast<int>(stage.model->audio()->hop()),
                           .lfm_space = stage.model->space() + "/embedding",
                           .modality = "audio"});
 }
@@ -232,32 +145,19 @@ bool FillGap(GstElement* element, GstEvent* event) {
   GST_OBJECT_LOCK(element);
   const guint64 longest = Of(element).longest_gap;
   GST_OBJECT_UNLOCK(element);
-  if (!stream.audio || rill::StageOf(element).fresh || !GST_CLOCK_TIME_IS_VALID(stream.anchor_pts))
-    return false;
+  if (!stream.frames || rill::StageOf(element).fresh || !stream.frames->has_times()) return false;
   // One that does not say how long it is says nothing that the next buffer's time does not.
   if (!GST_CLOCK_TIME_IS_VALID(duration)) return false;
-  const guint64 count = gst_util_uint64_scale_round(duration, stream.audio->rate(), GST_SECOND);
-  if (duration > longest ||
-      gst_audio_stream_align_process(stream.align.get(), FALSE, begin, static_cast<guint>(count),
-                                     nullptr, nullptr, nullptr) == TRUE) {
-    Jump(element);
-    gst_audio_stream_align_mark_discont(stream.align.get());
+  const guint64 count =
+      gst_util_uint64_scale_round(duration, stream.frames->audio().rate(), GST_SECOND);
+  if (duration > longest || !stream.continuity->Take(begin, count, false)) {
+    Jump(element, begin + duration);
+    stream.continuity->Break();
     return false;
   }
-  FeedSilence(element, count, false);
+  stream.frames->TakeSilence(count);
+  Count(element);
   return true;
-}
-
-// A segment in which frames can have times: another format's, as of a file without a container,
-// becomes one that starts at 0.
-GstEvent* WithTimes(GstEvent* event) {
-  const GstSegment* segment = nullptr;
-  gst_event_parse_segment(event, &segment);
-  if (segment->format == GST_FORMAT_TIME) return event;
-  gst_event_unref(event);
-  GstSegment times;
-  gst_segment_init(&times, GST_FORMAT_TIME);
-  return gst_event_new_segment(&times);
 }
 
 GstEvent* Event(GstElement* element, GstEvent* event) {
@@ -265,52 +165,44 @@ GstEvent* Event(GstElement* element, GstEvent* event) {
   const GstSegment* segment = nullptr;
   switch (GST_EVENT_TYPE(event)) {
     case GST_EVENT_SEGMENT:
-      event = WithTimes(event);
+      event = rill::WithTimes(event);
       gst_event_parse_segment(event, &segment);
       if (stream.segment.format != GST_FORMAT_UNDEFINED &&  // after a flush nothing can be sent yet
           !rill::IsSameTimeline(*segment, stream.segment))
-        Jump(element);
+        Jump(element, stream.segment.stop);
       stream.segment = *segment;
       break;
     case GST_EVENT_FLUSH_STOP:
       gst_segment_init(&stream.segment, GST_FORMAT_UNDEFINED);
-      stream.anchor_pts = GST_CLOCK_TIME_NONE;
-      stream.discont = true;
-      if (stream.align) gst_audio_stream_align_mark_discont(stream.align.get());
+      if (!stream.frames) break;
+      stream.frames->Jump();
+      stream.continuity->Break();
       break;
     case GST_EVENT_GAP:
       if (!FillGap(element, event)) break;
       gst_event_unref(event);
       return nullptr;
     case GST_EVENT_EOS:
-    case GST_EVENT_SEGMENT_DONE: Drain(element); break;
+    case GST_EVENT_SEGMENT_DONE: Drain(element, stream.segment.stop); break;
     default: break;
   }
-  if (!rill::IsEvent(event, rill::kSnapshotEvent) || !stream.audio) return event;
+  if (!rill::IsEvent(event, rill::kSnapshotEvent) || !stream.frames) return event;
   const rill::Stage& stage = rill::StageOf(element);
-  int64_t position = stream.audio->position();
-  event = rill::AddPart(event, rill::PartToSave(element, stage, stream.audio->Save(), &position));
+  const rill::AudioStage& audio = stream.frames->audio();
+  int64_t position = audio.position();
+  event = rill::AddPart(event, rill::PartToSave(element, stage, audio.Save(), &position));
   rill::SetOrigin(event, stage.model->fingerprint(), position);
   return event;
 }
 
-gboolean SinkQuery(GstPad* pad, GstObject* parent, GstQuery* query) {
-  GST_OBJECT_LOCK(parent);
-  const gint rate = Of(parent).rate;
-  GST_OBJECT_UNLOCK(parent);
-  return rill::AnswerCaps(pad, rate, query) || rill::AnswerAllocation(query) ||
-         gst_pad_query_default(pad, parent, query);
+bool Answer(GstElement* element, GstQuery* query) {
+  GST_OBJECT_LOCK(element);
+  const gint rate = Of(element).rate;
+  GST_OBJECT_UNLOCK(element);
+  return rill::AnswerCaps(rill::SinkOf(element), rate, query);
 }
 
-gboolean SourceQuery(GstPad* pad, GstObject* parent, GstQuery* query) {
-  if (!gst_pad_query_default(pad, parent, query)) return FALSE;
-  if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY) return TRUE;
-  GST_OBJECT_LOCK(parent);
-  const GstClockTime own = Of(parent).hop;
-  GST_OBJECT_UNLOCK(parent);
-  rill::AddLatency(query, own);
-  return TRUE;
-}
+GstClockTime Latency(GstElement* element) { return Of(element).hop; }
 
 rill::Result<void> Open(GstElement* element) {
   const rill::Model& model = *rill::StageOf(element).model;
@@ -333,59 +225,51 @@ void Close(GstElement* element) {
   GST_OBJECT_UNLOCK(element);
 }
 
-void SetProperty(GObject* object, guint id, const GValue* value, GParamSpec*) {
-  GST_OBJECT_LOCK(object);
-  if (id == kLongestGap) Of(object).longest_gap = g_value_get_uint64(value);
-  GST_OBJECT_UNLOCK(object);
+void SetProperty(GstElement* element, guint id, const GValue* value) {
+  if (id == kLongestGap) Of(element).longest_gap = g_value_get_uint64(value);
 }
 
-void GetProperty(GObject* object, guint id, GValue* value, GParamSpec*) {
-  const Impl& self = Of(object);
-  GST_OBJECT_LOCK(object);
+void GetProperty(GstElement* element, guint id, GValue* value) {
+  const Impl& self = Of(element);
   if (id == kLongestGap) g_value_set_uint64(value, self.longest_gap);
   if (id == kStats)
     g_value_take_boxed(
-        value, gst_structure_new("stats", "frames", G_TYPE_UINT64, self.frames, "unsound-samples",
-                                 G_TYPE_INT64, gint64{self.unsound}, nullptr));
-  GST_OBJECT_UNLOCK(object);
+        value,
+        gst_structure_new("stats", "frames", G_TYPE_UINT64, static_cast<guint64>(self.frames),
+                          "unsound-samples", G_TYPE_INT64, gint64{self.unsound}, nullptr));
 }
 
-void lfm_audio_enc_init(LfmAudioEnc* element) {
-  element->impl = new Impl;
-  rill::StageOf(element).model_path = rill::kDefaultSpeechModel;
-  gst_pad_set_query_function(rill::SourceOf(element), SourceQuery);
-  GstPad* sink = gst_element_get_static_pad(GST_ELEMENT(element), "sink");
-  gst_pad_set_query_function(sink, SinkQuery);
-  gst_object_unref(sink);
-}
-
-void Finalize(GObject* object) {
-  delete &Of(object);
-  G_OBJECT_CLASS(lfm_audio_enc_parent_class)->finalize(object);
-}
-
-void lfm_audio_enc_class_init(LfmAudioEncClass* element_class) {
+void Describe(GstElementClass* element_class) {
   GST_DEBUG_CATEGORY_INIT(lfm_audio_enc_debug, "lfmaudioenc", 0, "audio to frames");
   GObjectClass* object = G_OBJECT_CLASS(element_class);
-  object->set_property = SetProperty;
-  object->get_property = GetProperty;
-  object->finalize = Finalize;
   g_object_class_install_property(object, kLongestGap, rill::LongestGapSpec());
   g_object_class_install_property(object, kStats, rill::AudioStatsSpec());
-  rill::StageElementClass& stage = element_class->parent;
-  stage.open = Open;
-  stage.close = Close;
-  stage.forget = Forget;
-  stage.set_caps = SetCaps;
-  stage.take = Take;
-  stage.event = Event;
-  GstElementClass* base = GST_ELEMENT_CLASS(element_class);
-  rill::AddPadTemplate(base, "sink", GST_PAD_SINK, {rill::kMonoCaps});
-  rill::AddPadTemplate(base, "src", GST_PAD_SRC, {rill::kFloat32TensorCaps});
-  gst_element_class_set_static_metadata(base, "Audio encoder", "Filter/Converter/Audio",
+  rill::AddPadTemplate(element_class, "sink", GST_PAD_SINK, {rill::kMonoCaps, rill::kUnplacedCaps});
+  rill::AddPadTemplate(element_class, "src", GST_PAD_SRC, {rill::kFloat32TensorCaps});
+  gst_element_class_set_static_metadata(element_class, "Audio encoder", "Filter/Converter/Audio",
                                         "Turns audio into the frames of a model", "Rill");
+}
+
+constexpr rill::StageInfo kInfo = {.impl = rill::kImpl<Impl>,
+                                   .usual_model = rill::kDefaultSpeechModel,
+                                   .describe = Describe,
+                                   .open = Open,
+                                   .close = Close,
+                                   .forget = Forget,
+                                   .restore = Restore,
+                                   .set_caps = SetCaps,
+                                   .take = Take,
+                                   .event = Event,
+                                   .set_property = SetProperty,
+                                   .get_property = GetProperty,
+                                   .latency = Latency,
+                                   .answer = Answer};
+
+GType Type() {
+  static const GType type = rill::RegisterStage("LfmAudioEnc", kInfo);
+  return type;
 }
 
 }  // namespace
 
-GST_ELEMENT_REGISTER_DEFINE(lfmaudioenc, "lfmaudioenc", GST_RANK_NONE, lfm_audio_enc_get_type())
+GST_ELEMENT_REGISTER_DEFINE(lfmaudioenc, "lfmaudioenc", GST_RANK_NONE, Type())

@@ -30,35 +30,14 @@ struct Impl {                                   // streaming thread only
   std::vector<std::string> columns;
 };
 
-struct LfmBackbone {
-  rill::StageElement parent;
-  Impl* impl;
-};
-struct LfmBackboneClass {
-  rill::StageElementClass parent;
-};
-
-G_DEFINE_TYPE(LfmBackbone, lfm_backbone, rill::StageElementType())
-
-Impl& Of(gpointer object) { return *static_cast<LfmBackbone*>(object)->impl; }
+Impl& Of(gpointer element) { return rill::ImplOf<Impl>(element); }
 
 void Forget(GstElement* element) {
   if (Of(element).backbone) Of(element).backbone->Reset();
 }
 
-// Restores or resets as the properties and the buffer say.
-rill::Result<void> Prepare(GstElement* element, GstBuffer* buffer) {
-  rill::Stage& stage = rill::StageOf(element);
-  if (const auto snapshot = rill::TakeRestore(element, stage)) {
-    if (!*snapshot) return snapshot->error();
-    if (rill::Result<void> ok = Of(element).backbone->Restore(**snapshot); !ok) return ok;
-    stage.fresh = true;
-  }
-  if (GST_BUFFER_IS_DISCONT(buffer) && !stage.fresh &&
-      rill::WantsReset(element, stage, rill::kResetOnDiscont))
-    Forget(element);
-  stage.fresh = false;
-  return {};
+rill::Result<void> Restore(GstElement* element, const rill::Snapshot& snapshot) {
+  return Of(element).backbone->Restore(snapshot);
 }
 
 rill::Result<void> Run(Impl& self, rill::FrameUse use) {
@@ -75,34 +54,32 @@ bool GoesOnAfter(GstElement* element, const rill::Error& error) {
   return true;
 }
 
-GstFlowReturn Take(GstElement* element, GstBuffer* buffer) {
+GstFlowReturn Take(GstElement* element, rill::BufferOwner buffer) {
   Impl& self = Of(element);
-  const auto refuse = [&](GstFlowReturn flow) {
-    gst_buffer_unref(buffer);
-    return flow;
-  };
-  if (!self.backbone) return refuse(GST_FLOW_NOT_NEGOTIATED);
-  if (const auto ready = Prepare(element, buffer); !ready)
-    return refuse(rill::Fail(element, GST_RESOURCE_ERROR_READ, ready.error()));
-  const rill::Result<rill::FrameNotes> notes = rill::ReadFrame(buffer, *self.block);
-  if (!notes) return refuse(rill::Fail(element, GST_STREAM_ERROR_FORMAT, notes.error()));
-  if (notes->use == rill::FrameUse::kRepeated) return gst_pad_push(rill::SourceOf(element), buffer);
+  rill::Stage& stage = rill::StageOf(element);
+  if (GST_BUFFER_IS_DISCONT(buffer.get()) && !stage.fresh &&
+      rill::WantsReset(element, stage, rill::kResetOnDiscont))
+    Forget(element);
+  stage.fresh = false;
+  const rill::Result<rill::FrameNotes> notes = rill::ReadFrame(buffer.get(), *self.block);
+  if (!notes) return rill::Fail(element, GST_STREAM_ERROR_FORMAT, notes.error());
+  if (notes->use == rill::FrameUse::kRepeated)
+    return gst_pad_push(rill::SourceOf(element), buffer.release());
 
   rill::Result<void> run = Run(self, notes->use);
   const bool afresh = !run && GoesOnAfter(element, run.error());
   if (afresh) {
-    if (notes->use == rill::FrameUse::kPeeked)
-      return refuse(GST_FLOW_OK);  // the state is as it was
+    if (notes->use == rill::FrameUse::kPeeked) return GST_FLOW_OK;  // the state is as it was
     Forget(element);
-    static_cast<void>(rill::ReadFrame(buffer, *self.block));  // which worked above
+    static_cast<void>(rill::ReadFrame(buffer.get(), *self.block));  // which worked above
     run = Run(self, notes->use);
   }
-  if (!run) return refuse(rill::Fail(element, GST_STREAM_ERROR_DECODE, run.error()));
-  buffer = gst_buffer_make_writable(buffer);
-  if (afresh) GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT);
+  if (!run) return rill::Fail(element, GST_STREAM_ERROR_DECODE, run.error());
+  GstBuffer* out = gst_buffer_make_writable(buffer.release());
+  if (afresh) GST_BUFFER_FLAG_SET(out, GST_BUFFER_FLAG_DISCONT);
   const std::vector<float>& hidden = self.block->values;
-  gst_buffer_fill(buffer, 0, hidden.data(), hidden.size() * sizeof(float));
-  return gst_pad_push(rill::SourceOf(element), buffer);
+  gst_buffer_fill(out, 0, hidden.data(), hidden.size() * sizeof(float));
+  return gst_pad_push(rill::SourceOf(element), out);
 }
 
 rill::Result<GstCaps*> SetCaps(GstElement* element, const GstCaps* caps) {
@@ -130,30 +107,29 @@ GstEvent* Event(GstElement* element, GstEvent* event) {
 
 void Close(GstElement* element) { Of(element) = {}; }
 
-void lfm_backbone_init(LfmBackbone* element) { element->impl = new Impl; }
-
-void Finalize(GObject* object) {
-  delete &Of(object);
-  G_OBJECT_CLASS(lfm_backbone_parent_class)->finalize(object);
-}
-
-void lfm_backbone_class_init(LfmBackboneClass* element_class) {
+void Describe(GstElementClass* element_class) {
   GST_DEBUG_CATEGORY_INIT(lfm_backbone_debug, "lfmbackbone", 0, "frames through a model's blocks");
-  G_OBJECT_CLASS(element_class)->finalize = Finalize;
-  rill::StageElementClass& stage = element_class->parent;
-  stage.close = Close;
-  stage.forget = Forget;
-  stage.set_caps = SetCaps;
-  stage.take = Take;
-  stage.event = Event;
-  GstElementClass* base = GST_ELEMENT_CLASS(element_class);
-  rill::AddPadTemplate(base, "sink", GST_PAD_SINK, {rill::kFloat32TensorCaps});
-  rill::AddPadTemplate(base, "src", GST_PAD_SRC, {rill::kFloat32TensorCaps});
-  gst_element_class_set_static_metadata(base, "Backbone", "Filter/Effect",
+  rill::AddPadTemplate(element_class, "sink", GST_PAD_SINK, {rill::kFloat32TensorCaps});
+  rill::AddPadTemplate(element_class, "src", GST_PAD_SRC, {rill::kFloat32TensorCaps});
+  gst_element_class_set_static_metadata(element_class, "Backbone", "Filter/Effect",
                                         "Runs the blocks of a model over a stream of frames",
                                         "Rill");
 }
 
+constexpr rill::StageInfo kInfo = {.impl = rill::kImpl<Impl>,
+                                   .describe = Describe,
+                                   .close = Close,
+                                   .forget = Forget,
+                                   .restore = Restore,
+                                   .set_caps = SetCaps,
+                                   .take = Take,
+                                   .event = Event};
+
+GType Type() {
+  static const GType type = rill::RegisterStage("LfmBackbone", kInfo);
+  return type;
+}
+
 }  // namespace
 
-GST_ELEMENT_REGISTER_DEFINE(lfmbackbone, "lfmbackbone", GST_RANK_NONE, lfm_backbone_get_type())
+GST_ELEMENT_REGISTER_DEFINE(lfmbackbone, "lfmbackbone", GST_RANK_NONE, Type())

@@ -25,9 +25,6 @@
 #include "plugins/stage_element.h"
 #include "plugins/stage_properties.h"
 
-GST_DEBUG_CATEGORY_STATIC(lfm_forecast_debug);
-#define GST_CAT_DEFAULT lfm_forecast_debug
-
 namespace {
 
 struct Settings {
@@ -56,17 +53,7 @@ struct Impl {
   rill::Punctuality punctuality;
 };
 
-struct LfmForecast {
-  rill::StageElement parent;
-  Impl* impl;
-};
-struct LfmForecastClass {
-  rill::StageElementClass parent;
-};
-
-G_DEFINE_TYPE(LfmForecast, lfm_forecast, rill::StageElementType())
-
-Impl& Of(gpointer object) { return *static_cast<LfmForecast*>(object)->impl; }
+Impl& Of(gpointer element) { return rill::ImplOf<Impl>(element); }
 
 enum : guint {
   kHorizon = 1,
@@ -91,21 +78,8 @@ void Forget(GstElement* element) {
   stream.discont = true;
 }
 
-// Restores or resets as the properties and the buffer say.
-rill::Result<void> Prepare(GstElement* element, GstBuffer* buffer) {
-  rill::Stage& stage = rill::StageOf(element);
-  Stream& stream = Of(element).stream;
-  if (const auto snapshot = rill::TakeRestore(element, stage)) {
-    if (!*snapshot) return snapshot->error();
-    if (rill::Result<void> ok = stream.head->Restore(**snapshot); !ok) return ok;
-    stage.fresh = true;
-  }
-  if (GST_BUFFER_IS_DISCONT(buffer)) {
-    if (!stage.fresh && rill::WantsReset(element, stage, rill::kResetOnDiscont)) Forget(element);
-    stream.discont = true;
-  }
-  stage.fresh = false;
-  return {};
+rill::Result<void> Restore(GstElement* element, const rill::Snapshot& snapshot) {
+  return Of(element).stream.head->Restore(snapshot);
 }
 
 GstFlowReturn Send(GstElement* element, const rill::Forecast& forecast, const Settings& settings,
@@ -127,19 +101,21 @@ GstFlowReturn Send(GstElement* element, const rill::Forecast& forecast, const Se
   return gst_pad_push(rill::SourceOf(element), buffer);
 }
 
-GstFlowReturn Take(GstElement* element, GstBuffer* buffer) {
+GstFlowReturn Take(GstElement* element, rill::BufferOwner buffer) {
+  rill::Stage& stage = rill::StageOf(element);
   Stream& stream = Of(element).stream;
-  const rill::BufferOwner owner(buffer);
-  if (!stream.head) return GST_FLOW_NOT_NEGOTIATED;
-  if (const auto ready = Prepare(element, buffer); !ready)
-    return rill::Fail(element, GST_RESOURCE_ERROR_READ, ready.error());
-  const rill::Result<rill::FrameNotes> notes = rill::ReadFrame(buffer, *stream.block);
+  if (GST_BUFFER_IS_DISCONT(buffer.get())) {
+    if (!stage.fresh && rill::WantsReset(element, stage, rill::kResetOnDiscont)) Forget(element);
+    stream.discont = true;
+  }
+  stage.fresh = false;
+  const rill::Result<rill::FrameNotes> notes = rill::ReadFrame(buffer.get(), *stream.block);
   if (!notes) return rill::Fail(element, GST_STREAM_ERROR_FORMAT, notes.error());
   if (notes->use == rill::FrameUse::kKept) stream.head->Keep(*stream.block);
   if (!notes->due) return GST_FLOW_OK;
   const Settings settings = Copy(element);
   if (settings.qos && !notes->drained &&
-      Of(element).punctuality.IsTooLate(element, stream.segment, GST_BUFFER_PTS(buffer))) {
+      Of(element).punctuality.IsTooLate(element, stream.segment, GST_BUFFER_PTS(buffer.get()))) {
     stream.discont = true;
     return GST_FLOW_OK;
   }
@@ -150,7 +126,7 @@ GstFlowReturn Take(GstElement* element, GstBuffer* buffer) {
   if (!forecast) return rill::Fail(element, GST_STREAM_ERROR_DECODE, forecast.error());
   forecast->position = notes->position;
   if (settings.step_ns > 0) forecast->step_ns = static_cast<int64_t>(settings.step_ns);
-  return Send(element, *forecast, settings, *notes, buffer);
+  return Send(element, *forecast, settings, *notes, buffer.get());
 }
 
 rill::Result<GstCaps*> SetCaps(GstElement* element, const GstCaps* caps) {
@@ -197,11 +173,8 @@ GstEvent* Event(GstElement* element, GstEvent* event) {
   return event;
 }
 
-gboolean SourceEvent(GstPad* pad, GstObject* parent, GstEvent* event) {
-  GstPad* sink = gst_element_get_static_pad(GST_ELEMENT(parent), "sink");
-  Of(parent).punctuality.Hear(GST_ELEMENT(parent), sink, event);
-  gst_object_unref(sink);
-  return gst_pad_event_default(pad, parent, event);
+void Hear(GstElement* element, GstEvent* event) {
+  Of(element).punctuality.Hear(element, rill::SinkOf(element), event);
 }
 
 // What can be said before a stream: the model has the head, and the horizon is one of its.
@@ -223,25 +196,23 @@ void Close(GstElement* element) {
   Of(element).punctuality.Reset(element);
 }
 
-void SetProperty(GObject* object, guint id, const GValue* value, GParamSpec* spec) {
-  Impl& self = Of(object);
-  GST_OBJECT_LOCK(object);
+void SetProperty(GstElement* element, guint id, const GValue* value) {
+  Settings& settings = Of(element).settings;
   switch (id) {
-    case kHorizon: self.settings.horizon = g_value_get_uint(value); break;
-    case kStep: self.settings.step_ns = g_value_get_uint64(value); break;
+    case kHorizon: settings.horizon = g_value_get_uint(value); break;
+    case kStep: settings.step_ns = g_value_get_uint64(value); break;
     case kFormat:
-      self.settings.format = static_cast<rill::ForecastFormat>(g_value_get_enum(value));
+      settings.format = static_cast<rill::ForecastFormat>(g_value_get_enum(value));
       break;
-    case kMessages: self.settings.messages = g_value_get_boolean(value) == TRUE; break;
-    case kMessageInterval: self.settings.message_interval_ns = g_value_get_uint64(value); break;
-    case kQos: self.settings.qos = g_value_get_boolean(value) == TRUE; break;
-    default: G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+    case kMessages: settings.messages = g_value_get_boolean(value) == TRUE; break;
+    case kMessageInterval: settings.message_interval_ns = g_value_get_uint64(value); break;
+    case kQos: settings.qos = g_value_get_boolean(value) == TRUE; break;
+    default: break;
   }
-  GST_OBJECT_UNLOCK(object);
 }
 
-void GetProperty(GObject* object, guint id, GValue* value, GParamSpec* spec) {
-  const Settings settings = Copy(object);
+void GetProperty(GstElement* element, guint id, GValue* value) {
+  const Settings& settings = Of(element).settings;
   switch (id) {
     case kHorizon: g_value_set_uint(value, settings.horizon); break;
     case kStep: g_value_set_uint64(value, settings.step_ns); break;
@@ -249,29 +220,13 @@ void GetProperty(GObject* object, guint id, GValue* value, GParamSpec* spec) {
     case kMessages: g_value_set_boolean(value, settings.messages); break;
     case kMessageInterval: g_value_set_uint64(value, settings.message_interval_ns); break;
     case kQos: g_value_set_boolean(value, settings.qos); break;
-    case kMaxObservedDelay:
-      g_value_set_uint64(value, Of(object).punctuality.max_delay(GST_ELEMENT(object)));
-      break;
-    default: G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+    case kMaxObservedDelay: g_value_set_uint64(value, Of(element).punctuality.max_delay()); break;
+    default: break;
   }
 }
 
-void lfm_forecast_init(LfmForecast* element) {
-  element->impl = new Impl;
-  gst_pad_set_event_function(rill::SourceOf(element), SourceEvent);
-}
-
-void Finalize(GObject* object) {
-  delete &Of(object);
-  G_OBJECT_CLASS(lfm_forecast_parent_class)->finalize(object);
-}
-
-void lfm_forecast_class_init(LfmForecastClass* element_class) {
-  GST_DEBUG_CATEGORY_INIT(lfm_forecast_debug, "lfmforecast", 0, "hidden frames to forecasts");
+void Describe(GstElementClass* element_class) {
   GObjectClass* object = G_OBJECT_CLASS(element_class);
-  object->set_property = SetProperty;
-  object->get_property = GetProperty;
-  object->finalize = Finalize;
   g_object_class_install_property(object, kHorizon, rill::HorizonSpec());
   g_object_class_install_property(object, kStep, rill::StepSpec());
   g_object_class_install_property(object, kFormat,
@@ -280,20 +235,31 @@ void lfm_forecast_class_init(LfmForecastClass* element_class) {
   g_object_class_install_property(object, kMessageInterval, rill::MessageIntervalSpec());
   g_object_class_install_property(object, kQos, rill::QosSpec());
   g_object_class_install_property(object, kMaxObservedDelay, rill::MaxObservedDelaySpec());
-  rill::StageElementClass& stage = element_class->parent;
-  stage.open = Open;
-  stage.close = Close;
-  stage.forget = Forget;
-  stage.set_caps = SetCaps;
-  stage.take = Take;
-  stage.event = Event;
-  GstElementClass* base = GST_ELEMENT_CLASS(element_class);
-  rill::AddPadTemplate(base, "sink", GST_PAD_SINK, {rill::kFloat32TensorCaps});
-  rill::AddPadTemplate(base, "src", GST_PAD_SRC, {rill::kFloat32TensorCaps, rill::kJsonCaps});
-  gst_element_class_set_static_metadata(base, "Forecast head", "Filter/Converter",
+  rill::AddPadTemplate(element_class, "sink", GST_PAD_SINK, {rill::kFloat32TensorCaps});
+  rill::AddPadTemplate(element_class, "src", GST_PAD_SRC,
+                       {rill::kFloat32TensorCaps, rill::kJsonCaps});
+  gst_element_class_set_static_metadata(element_class, "Forecast head", "Filter/Converter",
                                         "Forecasts sensor channels as quantiles", "Rill");
+}
+
+constexpr rill::StageInfo kInfo = {.impl = rill::kImpl<Impl>,
+                                   .describe = Describe,
+                                   .open = Open,
+                                   .close = Close,
+                                   .forget = Forget,
+                                   .restore = Restore,
+                                   .set_caps = SetCaps,
+                                   .take = Take,
+                                   .event = Event,
+                                   .set_property = SetProperty,
+                                   .get_property = GetProperty,
+                                   .hear = Hear};
+
+GType Type() {
+  static const GType type = rill::RegisterStage("LfmForecast", kInfo);
+  return type;
 }
 
 }  // namespace
 
-GST_ELEMENT_REGISTER_DEFINE(lfmforecast, "lfmforecast", GST_RANK_NONE, lfm_forecast_get_type())
+GST_ELEMENT_REGISTER_DEFINE(lfmforecast, "lfmforecast", GST_RANK_NONE, Type())

@@ -25,9 +25,6 @@
 #include "plugins/stage_element.h"
 #include "plugins/stage_properties.h"
 
-GST_DEBUG_CATEGORY_STATIC(lfm_sensor_enc_debug);
-#define GST_CAT_DEFAULT lfm_sensor_enc_debug
-
 namespace {
 
 struct Settings {
@@ -53,17 +50,7 @@ struct Impl {
   Stream stream;              // streaming thread only; empty until caps are known
 };
 
-struct LfmSensorEnc {
-  rill::StageElement parent;
-  Impl* impl;
-};
-struct LfmSensorEncClass {
-  rill::StageElementClass parent;
-};
-
-G_DEFINE_TYPE(LfmSensorEnc, lfm_sensor_enc, rill::StageElementType())
-
-Impl& Of(gpointer object) { return *static_cast<LfmSensorEnc*>(object)->impl; }
+Impl& Of(gpointer element) { return rill::ImplOf<Impl>(element); }
 
 enum : guint { kEvery = 1, kOnBadRow, kStats };
 
@@ -111,22 +98,11 @@ void Drain(GstElement* element) {
   Send(element);
 }
 
-// Restores or resets as the properties and the buffer say.
-rill::Result<void> Prepare(GstElement* element, GstBuffer* buffer, size_t every) {
-  rill::Stage& stage = rill::StageOf(element);
-  Stream& stream = Of(element).stream;
-  if (const auto snapshot = rill::TakeRestore(element, stage)) {
-    if (!*snapshot) return snapshot->error();
-    if (rill::Result<void> ok = stream.frames->Restore(**snapshot, every); !ok) return ok;
-    stage.fresh = true;
-  }
-  if (!GST_BUFFER_IS_DISCONT(buffer)) return {};
-  if (!stage.fresh && rill::WantsReset(element, stage, rill::kResetOnDiscont)) {
-    Drain(element);
-    Forget(element);
-  }
-  stream.discont = true;
-  return {};
+rill::Result<void> Restore(GstElement* element, const rill::Snapshot& snapshot) {
+  GST_OBJECT_LOCK(element);
+  const size_t every = Of(element).settings.every;
+  GST_OBJECT_UNLOCK(element);
+  return Of(element).stream.frames->Restore(snapshot, every);
 }
 
 // Takes one row; counted in `stats` as taken, bad or skipped.
@@ -145,17 +121,21 @@ GstFlowReturn TakeRow(GstElement* element, const rill::RowInput::Row& row,
   return Send(element);
 }
 
-GstFlowReturn Take(GstElement* element, GstBuffer* buffer) {
+GstFlowReturn Take(GstElement* element, rill::BufferOwner buffer) {
+  rill::Stage& stage = rill::StageOf(element);
   Stream& stream = Of(element).stream;
-  const rill::BufferOwner owner(buffer);
-  if (!stream.input) return GST_FLOW_NOT_NEGOTIATED;
+  if (GST_BUFFER_IS_DISCONT(buffer.get())) {
+    if (!stage.fresh && rill::WantsReset(element, stage, rill::kResetOnDiscont)) {
+      Drain(element);
+      Forget(element);
+    }
+    stream.discont = true;
+  }
+  if (const auto loaded = stream.input->Load(buffer.get()); !loaded)
+    return rill::Fail(element, GST_STREAM_ERROR_FORMAT, loaded.error());
   GST_OBJECT_LOCK(element);
   const Settings settings = Of(element).settings;
   GST_OBJECT_UNLOCK(element);
-  if (const auto ready = Prepare(element, buffer, settings.every); !ready)
-    return rill::Fail(element, GST_RESOURCE_ERROR_READ, ready.error());
-  if (const auto loaded = stream.input->Load(buffer); !loaded)
-    return rill::Fail(element, GST_STREAM_ERROR_FORMAT, loaded.error());
   rill::RowInput::Row row;
   GstFlowReturn flow = GST_FLOW_OK;
   while (flow == GST_FLOW_OK && stream.input->Next(row)) flow = TakeRow(element, row, settings);
@@ -218,15 +198,10 @@ GstEvent* Event(GstElement* element, GstEvent* event) {
   return event;
 }
 
-gboolean SourceQuery(GstPad* pad, GstObject* parent, GstQuery* query) {
-  if (!gst_pad_query_default(pad, parent, query)) return FALSE;
-  if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY) return TRUE;
-  const Impl& self = Of(parent);
-  GST_OBJECT_LOCK(parent);
-  const int64_t own_ns = rill::SensorLatencyNs(self.patch, self.settings.every, self.usual_ns);
-  GST_OBJECT_UNLOCK(parent);
-  rill::AddLatency(query, static_cast<GstClockTime>(own_ns));
-  return TRUE;
+GstClockTime Latency(GstElement* element) {
+  const Impl& self = Of(element);
+  return static_cast<GstClockTime>(
+      rill::SensorLatencyNs(self.patch, self.settings.every, self.usual_ns));
 }
 
 rill::Result<void> Open(GstElement* element) {
@@ -244,58 +219,48 @@ rill::Result<void> Open(GstElement* element) {
 
 void Close(GstElement* element) { Of(element).stream = {}; }
 
-void SetProperty(GObject* object, guint id, const GValue* value, GParamSpec*) {
-  Settings& settings = Of(object).settings;
-  GST_OBJECT_LOCK(object);
+void SetProperty(GstElement* element, guint id, const GValue* value) {
+  Settings& settings = Of(element).settings;
   if (id == kEvery) settings.every = g_value_get_uint(value);
   if (id == kOnBadRow) settings.on_bad_row = static_cast<rill::BadRow>(g_value_get_enum(value));
-  GST_OBJECT_UNLOCK(object);
-  if (id == kEvery)
-    gst_element_post_message(GST_ELEMENT(object), gst_message_new_latency(GST_OBJECT(object)));
 }
 
-void GetProperty(GObject* object, guint id, GValue* value, GParamSpec*) {
-  const Impl& self = Of(object);
-  GST_OBJECT_LOCK(object);
+void GetProperty(GstElement* element, guint id, GValue* value) {
+  const Impl& self = Of(element);
   if (id == kEvery) g_value_set_uint(value, self.settings.every);
   if (id == kOnBadRow) g_value_set_enum(value, static_cast<gint>(self.settings.on_bad_row));
   if (id == kStats) g_value_take_boxed(value, rill::ToStructure(self.stats));
-  GST_OBJECT_UNLOCK(object);
 }
 
-void lfm_sensor_enc_init(LfmSensorEnc* element) {
-  element->impl = new Impl;
-  gst_pad_set_query_function(rill::SourceOf(element), SourceQuery);
-}
-
-void Finalize(GObject* object) {
-  delete &Of(object);
-  G_OBJECT_CLASS(lfm_sensor_enc_parent_class)->finalize(object);
-}
-
-void lfm_sensor_enc_class_init(LfmSensorEncClass* element_class) {
-  GST_DEBUG_CATEGORY_INIT(lfm_sensor_enc_debug, "lfmsensorenc", 0, "sensor rows to frames");
+void Describe(GstElementClass* element_class) {
   GObjectClass* object = G_OBJECT_CLASS(element_class);
-  object->set_property = SetProperty;
-  object->get_property = GetProperty;
-  object->finalize = Finalize;
   g_object_class_install_property(object, kEvery, rill::EverySpec());
   g_object_class_install_property(object, kOnBadRow, rill::OnBadRowSpec());
   g_object_class_install_property(object, kStats, rill::StatsSpec());
-  rill::StageElementClass& stage = element_class->parent;
-  stage.open = Open;
-  stage.close = Close;
-  stage.forget = Forget;
-  stage.set_caps = SetCaps;
-  stage.take = Take;
-  stage.event = Event;
-  GstElementClass* base = GST_ELEMENT_CLASS(element_class);
-  rill::AddPadTemplate(base, "sink", GST_PAD_SINK, {rill::kAnyTensorCaps, rill::kRowCaps});
-  rill::AddPadTemplate(base, "src", GST_PAD_SRC, {rill::kFloat32TensorCaps});
-  gst_element_class_set_static_metadata(base, "Sensor encoder", "Filter/Converter/Sensor",
+  rill::AddPadTemplate(element_class, "sink", GST_PAD_SINK, {rill::kAnyTensorCaps, rill::kRowCaps});
+  rill::AddPadTemplate(element_class, "src", GST_PAD_SRC, {rill::kFloat32TensorCaps});
+  gst_element_class_set_static_metadata(element_class, "Sensor encoder", "Filter/Converter/Sensor",
                                         "Turns rows of sensors into the frames of a model", "Rill");
+}
+
+constexpr rill::StageInfo kInfo = {.impl = rill::kImpl<Impl>,
+                                   .describe = Describe,
+                                   .open = Open,
+                                   .close = Close,
+                                   .forget = Forget,
+                                   .restore = Restore,
+                                   .set_caps = SetCaps,
+                                   .take = Take,
+                                   .event = Event,
+                                   .set_property = SetProperty,
+                                   .get_property = GetProperty,
+                                   .latency = Latency};
+
+GType Type() {
+  static const GType type = rill::RegisterStage("LfmSensorEnc", kInfo);
+  return type;
 }
 
 }  // namespace
 
-GST_ELEMENT_REGISTER_DEFINE(lfmsensorenc, "lfmsensorenc", GST_RANK_NONE, lfm_sensor_enc_get_type())
+GST_ELEMENT_REGISTER_DEFINE(lfmsensorenc, "lfmsensorenc", GST_RANK_NONE, Type())

@@ -19,28 +19,22 @@
  */
 #include "pipeline/transcribe_stage.h"
 
+#include "pipeline/language.h"
 #include "plugins/element.h"
-#include "plugins/forecast_output.h"
 #include "plugins/frame_meta.h"
 #include "plugins/punctuality.h"
 #include "plugins/stage_element.h"
 #include "plugins/stage_properties.h"
 #include "plugins/transcribe_properties.h"
-
-GST_DEBUG_CATEGORY_STATIC(lfm_transcribe_debug);
-#define GST_CAT_DEFAULT lfm_transcribe_debug
+#include "plugins/transcript_output.h"
 
 namespace {
 
 struct Stream {
   std::optional<rill::TranscribeStage> head;
   std::optional<rill::FrameBlock> block;
-  std::optional<rill::TextWriter> text;
+  std::optional<rill::TranscriptOutput> output;
   GstSegment segment{};
-  int64_t anchor = 0;                             // this sample of the stream ...
-  GstClockTime anchor_pts = GST_CLOCK_TIME_NONE;  // ... has that time
-  std::vector<rill::TimedWord> partial;           // as last told
-  rill::MessageLimit limit;
 };
 
 struct Impl {
@@ -52,17 +46,7 @@ struct Impl {
   rill::Punctuality punctuality;
 };
 
-struct LfmTranscribe {
-  rill::StageElement parent;
-  Impl* impl;
-};
-struct LfmTranscribeClass {
-  rill::StageElementClass parent;
-};
-
-G_DEFINE_TYPE(LfmTranscribe, lfm_transcribe, rill::StageElementType())
-
-Impl& Of(gpointer object) { return *static_cast<LfmTranscribe*>(object)->impl; }
+Impl& Of(gpointer element) { return rill::ImplOf<Impl>(element); }
 
 enum : guint { kFirst = 1, kMaxObservedDelay = kFirst + rill::kTranscribeProperties };
 
@@ -75,113 +59,48 @@ rill::TranscribeSettings Copy(gpointer object) {
 
 void Forget(GstElement* element) {
   Stream& stream = Of(element).stream;
-  if (stream.head) stream.head->Reset();
-  if (stream.text) stream.text->Reset();
-  stream.anchor_pts = GST_CLOCK_TIME_NONE;
-  stream.partial.clear();
+  if (!stream.head) return;
+  stream.head->Reset();
+  stream.output->Reset();
 }
 
-// Time of a sample of the stream; what lies before the anchor is stamped with it.
-GstClockTime TimeOf(GstElement* element, int64_t sample) {
-  const Stream& stream = Of(element).stream;
-  const size_t rate = rill::StageOf(element).model->audio()->rate();
-  const guint64 since = static_cast<guint64>(std::max<int64_t>(0, sample - stream.anchor));
-  return stream.anchor_pts + gst_util_uint64_scale(since, GST_SECOND, rate);
-}
-
-std::vector<rill::StampedWord> Stamp(GstElement* element, std::span<const rill::TimedWord> words) {
-  std::vector<rill::StampedWord> stamped;
-  for (const rill::TimedWord& word : words)
-    stamped.push_back(
-        {word.text, TimeOf(element, word.start), TimeOf(element, word.end), word.confidence});
-  return stamped;
-}
-
-void PostTranscript(GstElement* element, std::span<const rill::TimedWord> words, bool is_final) {
-  gst_element_post_message(
-      element, rill::TranscriptMessage(GST_OBJECT(element), Stamp(element, words), is_final,
-                                       Of(element).stream.segment));
-}
-
-// Sends what became final; `sent` says whether anything did.
-GstFlowReturn SendFinal(GstElement* element, const rill::TranscribeSettings& settings, bool& sent) {
-  Stream& stream = Of(element).stream;
-  GstFlowReturn flow = GST_FLOW_OK;
-  for (const rill::TranscriptEvent& event : stream.head->Take()) {
-    sent = true;
-    if (flow != GST_FLOW_OK) break;
-    if (!event.word) {
-      flow = stream.text->EndUtterance(settings.text);
-      continue;
-    }
-    const std::vector<rill::StampedWord> word = Stamp(element, std::span(&*event.word, 1));
-    if (settings.messages) PostTranscript(element, std::span(&*event.word, 1), true);
-    flow = stream.text->Take(word[0], settings.text);
-  }
-  return flow;
-}
-
-// Tells what is not final yet, when it has changed and may be told. What was told and is nothing
-// any more has become final, which `sent` says and was told, too, or is taken back.
-void TellPartial(GstElement* element, const rill::TranscribeSettings& settings, bool sent) {
-  Stream& stream = Of(element).stream;
-  std::vector<rill::TimedWord> partial = stream.head->Partial();
-  const auto same = [](const rill::TimedWord& a, const rill::TimedWord& b) {
-    return a.text == b.text;
-  };
-  if (!settings.messages || std::ranges::equal(partial, stream.partial, same) ||
-      !stream.limit.Allows(settings.message_interval_ns))
-    return;
-  stream.partial = std::move(partial);
-  if (!stream.partial.empty() || !sent) PostTranscript(element, stream.partial, false);
-}
-
-// Where nothing is on its way, time goes on without text.
-void Advance(GstElement* element) {
-  Stream& stream = Of(element).stream;
-  if (!stream.text->empty() || !stream.head->Partial().empty()) return;
-  const size_t hop = rill::StageOf(element).model->audio()->hop();
-  const int64_t decided = (stream.head->frames() - static_cast<int64_t>(stream.head->lookahead())) *
-                          static_cast<int64_t>(hop);
-  constexpr GstClockTime kStep = 200 * GST_MSECOND;  // a GAP a frame would be a nuisance
-  if (decided > 0) stream.text->Advance(TimeOf(element, decided) / kStep * kStep);
-}
-
+// What was heard has come to its end.
 GstFlowReturn Drain(GstElement* element) {
   Stream& stream = Of(element).stream;
   if (!stream.head || rill::StageOf(element).fresh) return GST_FLOW_OK;
   stream.head->EndUtterance();
-  stream.partial.clear();
-  bool sent = false;
-  return SendFinal(element, Copy(element), sent);
+  stream.output->ForgetPartial();
+  return stream.output->Send(stream.head->Take(), Copy(element));
 }
 
-// Restores or resets as the properties and the buffer say.
-rill::Result<void> Prepare(GstElement* element, GstBuffer* buffer) {
+rill::Result<void> Restore(GstElement* element, const rill::Snapshot& snapshot) {
+  Stream& stream = Of(element).stream;
+  if (rill::Result<void> ok = stream.head->Restore(snapshot); !ok) return ok;
+  stream.output->Restore(snapshot);
+  return {};
+}
+
+// The number of samples of that many frames.
+int64_t Samples(GstElement* element, int64_t frames) {
+  return frames * static_cast<int64_t>(rill::StageOf(element).model->audio()->hop());
+}
+
+// Ends what a jump parts, and takes in when the frame is.
+void Prepare(GstElement* element, GstBuffer* buffer) {
   rill::Stage& stage = rill::StageOf(element);
   Stream& stream = Of(element).stream;
-  if (const auto snapshot = rill::TakeRestore(element, stage)) {
-    if (!*snapshot) return snapshot->error();
-    if (rill::Result<void> ok = stream.head->Restore(**snapshot); !ok) return ok;
-    stream.text->Restore(**snapshot);
-    stream.anchor_pts = GST_CLOCK_TIME_NONE;
-    stage.fresh = true;
-  }
   if (GST_BUFFER_IS_DISCONT(buffer)) {
     if (!stage.fresh) {
       Drain(element);
       if (rill::WantsReset(element, stage, rill::kResetOnDiscont)) Forget(element);
     }
-    stream.text->Jump();
-    stream.anchor_pts = GST_CLOCK_TIME_NONE;
+    stream.output->Jump();
   }
-  if (!GST_CLOCK_TIME_IS_VALID(stream.anchor_pts)) {
-    stream.anchor = stream.head->frames() * static_cast<int64_t>(stage.model->audio()->hop());
-    stream.anchor_pts = GST_BUFFER_PTS_IS_VALID(buffer) ? GST_BUFFER_PTS(buffer) : 0;
-    stream.text->Begin(stream.anchor_pts);
-  }
+  stream.output->Begin(Samples(element, stream.head->frames()), GST_BUFFER_PTS(buffer));
+  const bool timed = GST_BUFFER_PTS_IS_VALID(buffer) && GST_BUFFER_DURATION_IS_VALID(buffer);
+  stream.output->HeardUntil(timed ? GST_BUFFER_PTS(buffer) + GST_BUFFER_DURATION(buffer)
+                                  : GST_CLOCK_TIME_NONE);
   stage.fresh = false;
-  return {};
 }
 
 // Running time of the frame that the result of a frame is about, which is lookahead frames earlier.
@@ -193,24 +112,23 @@ GstClockTime ResultTime(GstElement* element, GstClockTime pts) {
   return gst_segment_to_running_time(&Of(element).stream.segment, GST_FORMAT_TIME, pts - ahead);
 }
 
-GstFlowReturn Take(GstElement* element, GstBuffer* buffer) {
+GstFlowReturn Take(GstElement* element, rill::BufferOwner buffer) {
   Stream& stream = Of(element).stream;
-  const rill::BufferOwner owner(buffer);
-  if (!stream.head) return GST_FLOW_NOT_NEGOTIATED;
-  if (const auto ready = Prepare(element, buffer); !ready)
-    return rill::Fail(element, GST_RESOURCE_ERROR_READ, ready.error());
-  const rill::Result<rill::FrameNotes> notes = rill::ReadFrame(buffer, *stream.block);
+  Prepare(element, buffer.get());
+  const rill::Result<rill::FrameNotes> notes = rill::ReadFrame(buffer.get(), *stream.block);
   if (!notes) return rill::Fail(element, GST_STREAM_ERROR_FORMAT, notes.error());
   const rill::TranscribeSettings settings = Copy(element);
   stream.head->Run(*stream.block);
-  const GstClockTime running_time = ResultTime(element, GST_BUFFER_PTS(buffer));
+  const GstClockTime running_time = ResultTime(element, GST_BUFFER_PTS(buffer.get()));
   if (!notes->drained && Of(element).punctuality.Send(element, running_time))
     g_object_notify(G_OBJECT(element), "max-observed-delay");
-  bool sent = false;
-  const GstFlowReturn flow = SendFinal(element, settings, sent);
+  const GstFlowReturn flow = stream.output->Send(stream.head->Take(), settings);
   if (flow != GST_FLOW_OK) return flow;
-  TellPartial(element, settings, sent);
-  Advance(element);
+  std::vector<rill::TimedWord> partial = stream.head->Partial();
+  const bool quiet = partial.empty();
+  stream.output->Tell(std::move(partial), settings);
+  const int64_t decided = stream.head->frames() - static_cast<int64_t>(stream.head->lookahead());
+  if (quiet) stream.output->Advance(Samples(element, decided));
   return GST_FLOW_OK;
 }
 
@@ -228,34 +146,39 @@ rill::Result<GstCaps*> SetCaps(GstElement* element, const GstCaps* caps) {
     if (!head) return head.error();
     stream.head.emplace(std::move(*head));
     stream.block.emplace(1, stage.model->backbone().width());
-    stream.text.emplace(rill::SourceOf(element));
+    stream.output.emplace(element, rill::SourceOf(element), stage.model->audio()->rate(),
+                          stream.segment);
     stage.fresh = true;
   }
   return gst_caps_from_string(rill::kTextCaps);
 }
 
-// The encoder has brought what was heard to its end; the text has GAPs of its own.
+// The encoder has brought what was heard to its end, unless it could not say how much is missing;
+// the text has GAPs of its own.
 void TakeGap(GstElement* element, GstEvent* event) {
   Stream& stream = Of(element).stream;
   GstClockTime begin = 0, duration = 0;
   gst_event_parse_gap(event, &begin, &duration);
   gst_event_unref(event);
+  if (!GST_CLOCK_TIME_IS_VALID(duration)) return;
   Drain(element);
-  if (!stream.text) return;
-  stream.text->Begin(begin);
-  if (GST_CLOCK_TIME_IS_VALID(duration)) stream.text->Advance(begin + duration);
+  if (stream.output) stream.output->Gap(begin, duration);
 }
 
-void NewSegment(GstElement* element, GstEvent* event) {
+// Gives the segment of the text, in which a live stream runs later by `lateness`.
+GstEvent* NewSegment(GstElement* element, GstEvent* event) {
   Stream& stream = Of(element).stream;
   GstSegment segment;
   gst_event_copy_segment(event, &segment);
   if (!rill::IsSameTimeline(segment, stream.segment)) {
     Drain(element);
-    if (stream.text) stream.text->Reset();
+    if (stream.output) stream.output->Reset();
   }
   stream.segment = segment;
   Of(element).punctuality.NewSegment(element);
+  const GstClockTime lateness = Copy(element).lateness_ms * GST_MSECOND;
+  if (lateness == 0 || !rill::IsLive(rill::SinkOf(element))) return event;
+  return rill::DelaySegment(event, lateness);
 }
 
 std::vector<rill::Snapshot::Part> Parts(GstElement* element) {
@@ -263,22 +186,19 @@ std::vector<rill::Snapshot::Part> Parts(GstElement* element) {
   const rill::Stage& stage = rill::StageOf(element);
   if (!stream.head) return {};
   return {rill::PartToSave(element, stage, stream.head->Save()),
-          rill::PartToSave(element, stage, stream.text->Save())};
+          rill::PartToSave(element, stage, stream.output->Save())};
 }
 
 GstEvent* Event(GstElement* element, GstEvent* event) {
   Stream& stream = Of(element).stream;
-  const GstStructure* fields = gst_event_get_structure(event);
   switch (GST_EVENT_TYPE(event)) {
-    case GST_EVENT_SEGMENT: NewSegment(element, event); break;
+    case GST_EVENT_SEGMENT: event = NewSegment(element, event); break;
     case GST_EVENT_FLUSH_STOP:
       if (stream.head) {  // words of before the flush are not to be seen any more
         stream.head->EndUtterance();
         stream.head->Take();
-        stream.text->Reset();
+        stream.output->Reset();
       }
-      stream.partial.clear();
-      stream.anchor_pts = GST_CLOCK_TIME_NONE;
       Of(element).punctuality.Flush(element);
       break;
     case GST_EVENT_GAP: TakeGap(element, event); return nullptr;
@@ -287,34 +207,30 @@ GstEvent* Event(GstElement* element, GstEvent* event) {
     default: break;
   }
   if (rill::IsEvent(event, rill::kSnapshotEvent))
-    rill::PostSnapshot(element, fields, Parts(element));
-  if (rill::IsEvent(event, rill::kMarkerEvent)) rill::PostMarker(element, fields);
+    rill::PostSnapshot(element, gst_event_get_structure(event), Parts(element));
+  if (rill::IsEvent(event, rill::kMarkerEvent))
+    rill::PostMarker(element, gst_event_get_structure(event));
   return event;
 }
 
-gboolean SourceEvent(GstPad* pad, GstObject* parent, GstEvent* event) {
-  GstPad* sink = gst_element_get_static_pad(GST_ELEMENT(parent), "sink");
-  Of(parent).punctuality.Hear(GST_ELEMENT(parent), sink, event);
-  gst_object_unref(sink);
-  return gst_pad_event_default(pad, parent, event);
+void Hear(GstElement* element, GstEvent* event) {
+  Of(element).punctuality.Hear(element, rill::SinkOf(element), event);
 }
 
-gboolean SourceQuery(GstPad* pad, GstObject* parent, GstQuery* query) {
-  if (!gst_pad_query_default(pad, parent, query)) return FALSE;
-  if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY) return TRUE;
-  GST_OBJECT_LOCK(parent);
-  const Impl& self = Of(parent);
-  const GstClockTime own = self.lookahead * self.hop + self.settings.latency_ms * GST_MSECOND;
-  GST_OBJECT_UNLOCK(parent);
-  rill::AddLatency(query, own);
-  return TRUE;
+GstClockTime Latency(GstElement* element) {
+  const Impl& self = Of(element);
+  return self.lookahead * self.hop + self.settings.latency_ms * GST_MSECOND;
 }
 
 // What can be said before a stream: the model has the head, and the options suit it.
 rill::Result<void> Open(GstElement* element) {
   Impl& self = Of(element);
   const rill::Model& model = *rill::StageOf(element).model;
-  rill::Result<rill::TranscribeOptions> options = rill::ToOptions(Copy(element));
+  const rill::TranscribeSettings settings = Copy(element);
+  const rill::Result<std::vector<std::string>> languages = rill::Languages(model);
+  if (!languages) return languages.error();
+  if (const auto ok = rill::CheckLanguage(settings.language, *languages); !ok) return ok.error();
+  rill::Result<rill::TranscribeOptions> options = rill::ToOptions(settings);
   if (!options) return options.error();
   const auto stage = rill::TranscribeStage::Open(rill::StageOf(element).model, *options);
   if (!stage) return stage.error();
@@ -333,57 +249,46 @@ void Close(GstElement* element) {
   Of(element).punctuality.Reset(element);
 }
 
-void SetProperty(GObject* object, guint id, const GValue* value, GParamSpec*) {
-  GST_OBJECT_LOCK(object);
-  rill::SetTranscribeProperty(Of(object).settings, id - kFirst, value);
-  GST_OBJECT_UNLOCK(object);
-  if (id - kFirst == rill::kLatency)
-    gst_element_post_message(GST_ELEMENT(object), gst_message_new_latency(GST_OBJECT(object)));
+void SetProperty(GstElement* element, guint id, const GValue* value) {
+  rill::SetTranscribeProperty(Of(element).settings, id - kFirst, value);
 }
 
-void GetProperty(GObject* object, guint id, GValue* value, GParamSpec*) {
-  if (id == kMaxObservedDelay) {
-    g_value_set_uint64(value, Of(object).punctuality.max_delay(GST_ELEMENT(object)));
-    return;
-  }
-  rill::GetTranscribeProperty(Copy(object), id - kFirst, value);
+void GetProperty(GstElement* element, guint id, GValue* value) {
+  const Impl& self = Of(element);
+  if (id == kMaxObservedDelay) return g_value_set_uint64(value, self.punctuality.max_delay());
+  rill::GetTranscribeProperty(self.settings, id - kFirst, value);
 }
 
-void lfm_transcribe_init(LfmTranscribe* element) {
-  element->impl = new Impl;
-  rill::StageOf(element).model_path = rill::kDefaultSpeechModel;
-  gst_pad_set_event_function(rill::SourceOf(element), SourceEvent);
-  gst_pad_set_query_function(rill::SourceOf(element), SourceQuery);
-}
-
-void Finalize(GObject* object) {
-  delete &Of(object);
-  G_OBJECT_CLASS(lfm_transcribe_parent_class)->finalize(object);
-}
-
-void lfm_transcribe_class_init(LfmTranscribeClass* element_class) {
-  GST_DEBUG_CATEGORY_INIT(lfm_transcribe_debug, "lfmtranscribe", 0, "hidden frames to text");
+void Describe(GstElementClass* element_class) {
   GObjectClass* object = G_OBJECT_CLASS(element_class);
-  object->set_property = SetProperty;
-  object->get_property = GetProperty;
-  object->finalize = Finalize;
   rill::InstallTranscribeProperties(object, kFirst);
   g_object_class_install_property(object, kMaxObservedDelay, rill::MaxObservedDelaySpec());
-  rill::StageElementClass& stage = element_class->parent;
-  stage.open = Open;
-  stage.close = Close;
-  stage.forget = Forget;
-  stage.set_caps = SetCaps;
-  stage.take = Take;
-  stage.event = Event;
-  GstElementClass* base = GST_ELEMENT_CLASS(element_class);
-  rill::AddPadTemplate(base, "sink", GST_PAD_SINK, {rill::kFloat32TensorCaps});
-  rill::AddPadTemplate(base, "src", GST_PAD_SRC, {rill::kTextCaps});
-  gst_element_class_set_static_metadata(base, "Transcribe head", "Filter/Converter/Text",
+  rill::AddPadTemplate(element_class, "sink", GST_PAD_SINK, {rill::kFloat32TensorCaps});
+  rill::AddPadTemplate(element_class, "src", GST_PAD_SRC, {rill::kTextCaps});
+  gst_element_class_set_static_metadata(element_class, "Transcribe head", "Filter/Converter/Text",
                                         "Turns hidden frames of speech into text", "Rill");
+}
+
+constexpr rill::StageInfo kInfo = {.impl = rill::kImpl<Impl>,
+                                   .usual_model = rill::kDefaultSpeechModel,
+                                   .describe = Describe,
+                                   .open = Open,
+                                   .close = Close,
+                                   .forget = Forget,
+                                   .restore = Restore,
+                                   .set_caps = SetCaps,
+                                   .take = Take,
+                                   .event = Event,
+                                   .set_property = SetProperty,
+                                   .get_property = GetProperty,
+                                   .latency = Latency,
+                                   .hear = Hear};
+
+GType Type() {
+  static const GType type = rill::RegisterStage("LfmTranscribe", kInfo);
+  return type;
 }
 
 }  // namespace
 
-GST_ELEMENT_REGISTER_DEFINE(lfmtranscribe, "lfmtranscribe", GST_RANK_NONE,
-                            lfm_transcribe_get_type())
+GST_ELEMENT_REGISTER_DEFINE(lfmtranscribe, "lfmtranscribe", GST_RANK_NONE, Type())

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "plugins/element.h"
+
 namespace rill {
 namespace {
 
@@ -19,14 +21,6 @@ class ObjectLock {
  private:
   GstElement* element_;
 };
-
-bool IsLive(GstPad* sink) {
-  GstQuery* query = gst_query_new_latency();
-  gboolean live = FALSE;
-  if (gst_pad_peer_query(sink, query)) gst_query_parse_latency(query, &live, nullptr, nullptr);
-  gst_query_unref(query);
-  return live == TRUE;
-}
 
 // The first running time that is worth the work, as GstVideoDecoder reckons it.
 GstClockTime EarliestTime(GstEvent* qos) {
@@ -133,11 +127,6 @@ bool Punctuality::Send(GstElement* element, GstClockTime running_time) {
   }
   Warn(element, delay, latency);
   return greatest;
-}
-
-GstClockTime Punctuality::max_delay(GstElement* element) const {
-  const ObjectLock lock(element);
-  return state_.max_delay;
 }
 
 }  // namespace rill

@@ -27,8 +27,8 @@ class Punctuality {
   // at most one in ten seconds. True when the delay is the greatest so far.
   bool Send(GstElement* element, GstClockTime running_time);
 
-  // Nanoseconds; 0 when not live.
-  GstClockTime max_delay(GstElement* element) const;
+  // Nanoseconds; 0 when not live. The caller holds GST_OBJECT_LOCK.
+  GstClockTime max_delay() const { return state_.max_delay; }
 
  private:
   struct State {

@@ -77,35 +77,33 @@ void InstallStageProperties(GObjectClass* object_class) {
                                                   GST_PARAM_MUTABLE_PLAYING)));
 }
 
-bool SetStageProperty(Stage& stage, guint id, const GValue* value) {
+void SetStageProperty(Stage& stage, guint id, const GValue* value) {
   const auto text = [value] {
     const gchar* string = g_value_get_string(value);
     return std::string(string == nullptr ? "" : string);
   };
   switch (id) {
-    case kModelPath: stage.model_path = text(); return true;
-    case kModelInstanceId: stage.instance = text(); return true;
-    case kKvPrecision:
-      stage.cache = static_cast<CachePrecision>(g_value_get_enum(value));
-      return true;
-    case kResetOn: stage.reset_on = g_value_get_flags(value); return true;
+    case kModelPath: stage.model_path = text(); break;
+    case kModelInstanceId: stage.instance = text(); break;
+    case kKvPrecision: stage.cache = static_cast<CachePrecision>(g_value_get_enum(value)); break;
+    case kResetOn: stage.reset_on = g_value_get_flags(value); break;
     case kState: {
       auto* bytes = static_cast<GBytes*>(g_value_get_boxed(value));
       stage.restore.reset();
       if (bytes != nullptr) stage.restore = CopyBytes(bytes);
-      return true;
+      break;
     }
-    default: return false;
+    default: break;
   }
 }
 
-bool GetStageProperty(const Stage& stage, guint id, GValue* value) {
+void GetStageProperty(const Stage& stage, guint id, GValue* value) {
   switch (id) {
-    case kModelPath: g_value_set_string(value, stage.model_path.c_str()); return true;
-    case kModelInstanceId: g_value_set_string(value, stage.instance.c_str()); return true;
-    case kKvPrecision: g_value_set_enum(value, static_cast<gint>(stage.cache)); return true;
-    case kResetOn: g_value_set_flags(value, stage.reset_on); return true;
-    default: return false;
+    case kModelPath: g_value_set_string(value, stage.model_path.c_str()); break;
+    case kModelInstanceId: g_value_set_string(value, stage.instance.c_str()); break;
+    case kKvPrecision: g_value_set_enum(value, static_cast<gint>(stage.cache)); break;
+    case kResetOn: g_value_set_flags(value, stage.reset_on); break;
+    default: break;
   }
 }
 

@@ -22,7 +22,6 @@ enum ResetOn : guint {
   kResetOnNonFinite = 8,
 };
 
-// One in the Impl of each element.
 struct Stage {
   std::string model_path = kDefaultModel;                // GST_OBJECT_LOCK
   std::string instance;                                  // GST_OBJECT_LOCK
@@ -31,13 +30,14 @@ struct Stage {
   std::optional<std::vector<std::byte>> restore;  // GST_OBJECT_LOCK; a snapshot to go on from
   std::shared_ptr<const Model> model;             // from READY to PAUSED and back
   std::string stream_id;                          // streaming thread only
+  bool negotiated = false;                        // streaming thread only: caps were set
   bool fresh = true;  // streaming thread only: nothing taken in since the start, reset or restore
 
   // The sink pad's event is the STREAM_START of another stream than before.
   bool IsNewStream(GstEvent* event);
 };
 
-// Properties common to all; an element's own follow from kStagePropertyEnd.
+// Properties common to all.
 enum : guint {
   kModelPath = 1,
   kModelInstanceId,
@@ -47,9 +47,9 @@ enum : guint {
   kStagePropertyEnd
 };
 void InstallStageProperties(GObjectClass* object_class);
-// The caller holds GST_OBJECT_LOCK. False when the property is not one of the common ones.
-bool SetStageProperty(Stage& stage, guint id, const GValue* value);
-bool GetStageProperty(const Stage& stage, guint id, GValue* value);
+// The caller holds GST_OBJECT_LOCK.
+void SetStageProperty(Stage& stage, guint id, const GValue* value);
+void GetStageProperty(const Stage& stage, guint id, GValue* value);
 
 // Opens the model as the properties say, with PROGRESS messages of code "loading"; posts an ERROR
 // and returns false when it cannot.

@@ -5,26 +5,47 @@
 namespace rill {
 namespace {
 
+struct StageElementClass {
+  GstElementClass parent;
+  const StageInfo* info;
+};
+
 gpointer parent_class = nullptr;  // set once, in class_init
 
-const StageElementClass& ClassOf(gpointer element) {
-  return *G_TYPE_INSTANCE_GET_CLASS(element, StageElementType(), const StageElementClass);
+const StageInfo& InfoOf(gpointer element) {
+  return *reinterpret_cast<StageElementClass*>(GST_ELEMENT_GET_CLASS(element))->info;
 }
 
 void Forget(GstElement* element) {
-  ClassOf(element).forget(element);
+  InfoOf(element).forget(element);
   StageOf(element).fresh = true;
 }
 
-GstFlowReturn Chain(GstPad*, GstObject* parent, GstBuffer* buffer) {
-  return ClassOf(parent).take(GST_ELEMENT(parent), buffer);
+Result<void> Restore(GstElement* element) {
+  Stage& stage = StageOf(element);
+  const auto snapshot = TakeRestore(element, stage);
+  if (!snapshot) return {};
+  if (!*snapshot) return snapshot->error();
+  if (Result<void> ok = InfoOf(element).restore(element, **snapshot); !ok) return ok;
+  stage.fresh = true;
+  return {};
+}
+
+GstFlowReturn Chain(GstPad*, GstObject* parent, GstBuffer* taken) {
+  GstElement* element = GST_ELEMENT(parent);
+  BufferOwner buffer(taken);
+  if (!StageOf(element).negotiated) return GST_FLOW_NOT_NEGOTIATED;
+  if (const auto restored = Restore(element); !restored)
+    return Fail(element, GST_RESOURCE_ERROR_READ, restored.error());
+  return InfoOf(element).take(element, std::move(buffer));
 }
 
 bool TakeCaps(GstElement* element, GstEvent* event) {
   GstCaps* caps = nullptr;
   gst_event_parse_caps(event, &caps);
-  const Result<GstCaps*> out = ClassOf(element).set_caps(element, caps);
+  const Result<GstCaps*> out = InfoOf(element).set_caps(element, caps);
   gst_event_unref(event);
+  StageOf(element).negotiated = static_cast<bool>(out);
   if (!out) {
     Fail(element, GST_STREAM_ERROR_FORMAT, out.error());
     return false;
@@ -50,17 +71,40 @@ gboolean SinkEvent(GstPad* pad, GstObject* parent, GstEvent* event) {
       if (IsEvent(event, kResetEvent)) Forget(element);
       break;
   }
-  if (const auto own = ClassOf(parent).event) event = own(element, event);
+  if (const auto own = InfoOf(parent).event) event = own(element, event);
   return event == nullptr ? TRUE : gst_pad_event_default(pad, parent, event);
 }
 
 gboolean SinkQuery(GstPad* pad, GstObject* parent, GstQuery* query) {
-  return AnswerAllocation(query) || gst_pad_query_default(pad, parent, query);
+  const auto answer = InfoOf(parent).answer;
+  return (answer != nullptr && answer(GST_ELEMENT(parent), query)) || AnswerAllocation(query) ||
+         gst_pad_query_default(pad, parent, query);
+}
+
+gboolean SourceEvent(GstPad* pad, GstObject* parent, GstEvent* event) {
+  if (const auto hear = InfoOf(parent).hear) hear(GST_ELEMENT(parent), event);
+  return gst_pad_event_default(pad, parent, event);
+}
+
+// The caller holds GST_OBJECT_LOCK.
+GstClockTime LatencyOf(GstElement* element) {
+  const auto latency = InfoOf(element).latency;
+  return latency == nullptr ? 0 : latency(element);
+}
+
+gboolean SourceQuery(GstPad* pad, GstObject* parent, GstQuery* query) {
+  if (!gst_pad_query_default(pad, parent, query)) return FALSE;
+  if (GST_QUERY_TYPE(query) != GST_QUERY_LATENCY) return TRUE;
+  GST_OBJECT_LOCK(parent);
+  const GstClockTime own = LatencyOf(GST_ELEMENT(parent));
+  GST_OBJECT_UNLOCK(parent);
+  AddLatency(query, own);
+  return TRUE;
 }
 
 bool Open(GstElement* element) {
   if (!OpenStage(element, StageOf(element))) return false;
-  const auto open = ClassOf(element).open;
+  const auto open = InfoOf(element).open;
   const Result<void> opened = open == nullptr ? Result<void>() : open(element);
   if (!opened) Fail(element, GST_RESOURCE_ERROR_SETTINGS, opened.error());
   return static_cast<bool>(opened);
@@ -72,23 +116,38 @@ GstStateChangeReturn ChangeState(GstElement* element, GstStateChange transition)
   const GstStateChangeReturn changed =
       GST_ELEMENT_CLASS(parent_class)->change_state(element, transition);
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
-    ClassOf(element).close(element);
+    InfoOf(element).close(element);
     StageOf(element).model.reset();
+    StageOf(element).negotiated = false;
   }
   return changed;
 }
 
-void SetProperty(GObject* object, guint id, const GValue* value, GParamSpec* spec) {
+void SetCommonProperty(GObject* object, guint id, const GValue* value, GParamSpec*) {
   GST_OBJECT_LOCK(object);
-  if (!SetStageProperty(StageOf(object), id, value))
-    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+  SetStageProperty(StageOf(object), id, value);
   GST_OBJECT_UNLOCK(object);
 }
 
-void GetProperty(GObject* object, guint id, GValue* value, GParamSpec* spec) {
+void GetCommonProperty(GObject* object, guint id, GValue* value, GParamSpec*) {
   GST_OBJECT_LOCK(object);
-  if (!GetStageProperty(StageOf(object), id, value))
-    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+  GetStageProperty(StageOf(object), id, value);
+  GST_OBJECT_UNLOCK(object);
+}
+
+void SetProperty(GObject* object, guint id, const GValue* value, GParamSpec*) {
+  GstElement* element = GST_ELEMENT(object);
+  GST_OBJECT_LOCK(object);
+  const GstClockTime before = LatencyOf(element);
+  InfoOf(object).set_property(element, id, value);
+  const bool changed = LatencyOf(element) != before;
+  GST_OBJECT_UNLOCK(object);
+  if (changed) gst_element_post_message(element, gst_message_new_latency(GST_OBJECT(object)));
+}
+
+void GetProperty(GObject* object, guint id, GValue* value, GParamSpec*) {
+  GST_OBJECT_LOCK(object);
+  InfoOf(object).get_property(GST_ELEMENT(object), id, value);
   GST_OBJECT_UNLOCK(object);
 }
 
@@ -99,39 +158,64 @@ GstPad* AddPad(GstElement* element, GstElementClass* element_class, const char* 
   return pad;
 }
 
+// While the class is that of the type that is registered, with its info and pad templates.
 void Init(GTypeInstance* instance, gpointer instance_class) {
   auto* self = reinterpret_cast<StageElement*>(instance);
   auto* element_class = static_cast<GstElementClass*>(instance_class);
+  const StageInfo& info = *static_cast<StageElementClass*>(instance_class)->info;
   self->stage = new Stage;
-  GstPad* sink = AddPad(&self->parent, element_class, "sink");
-  gst_pad_set_chain_function(sink, Chain);
-  gst_pad_set_event_function(sink, SinkEvent);
-  gst_pad_set_query_function(sink, SinkQuery);
+  self->stage->model_path = info.usual_model;
+  self->impl = info.impl.make();
+  self->sink = AddPad(&self->parent, element_class, "sink");
+  gst_pad_set_chain_function(self->sink, Chain);
+  gst_pad_set_event_function(self->sink, SinkEvent);
+  gst_pad_set_query_function(self->sink, SinkQuery);
   self->source = AddPad(&self->parent, element_class, "src");
+  gst_pad_set_event_function(self->source, SourceEvent);
+  gst_pad_set_query_function(self->source, SourceQuery);
 }
 
 void Finalize(GObject* object) {
+  InfoOf(object).impl.drop(reinterpret_cast<StageElement*>(object)->impl);
   delete &StageOf(object);
   G_OBJECT_CLASS(parent_class)->finalize(object);
 }
 
-void ClassInit(gpointer element_class, gpointer) {
+void InitBaseClass(gpointer element_class, gpointer) {
   parent_class = g_type_class_peek_parent(element_class);
   GObjectClass* object = G_OBJECT_CLASS(element_class);
-  object->set_property = SetProperty;
-  object->get_property = GetProperty;
+  object->set_property = SetCommonProperty;
+  object->get_property = GetCommonProperty;
   object->finalize = Finalize;
   InstallStageProperties(object);
   GST_ELEMENT_CLASS(element_class)->change_state = ChangeState;
 }
 
+GType BaseType() {
+  static const GType type = g_type_register_static_simple(
+      GST_TYPE_ELEMENT, "LfmStage", sizeof(StageElementClass), InitBaseClass, sizeof(StageElement),
+      nullptr, G_TYPE_FLAG_ABSTRACT);
+  return type;
+}
+
+void InitClass(gpointer element_class, gpointer class_data) {
+  const auto* info = static_cast<const StageInfo*>(class_data);
+  static_cast<StageElementClass*>(element_class)->info = info;
+  G_OBJECT_CLASS(element_class)->set_property = SetProperty;  // of the element's own
+  G_OBJECT_CLASS(element_class)->get_property = GetProperty;
+  info->describe(GST_ELEMENT_CLASS(element_class));
+}
+
 }  // namespace
 
-GType StageElementType() {
-  static const GType type =
-      g_type_register_static_simple(GST_TYPE_ELEMENT, "LfmStage", sizeof(StageElementClass),
-                                    ClassInit, sizeof(StageElement), Init, G_TYPE_FLAG_ABSTRACT);
-  return type;
+GType RegisterStage(const char* name, const StageInfo& info) {
+  GTypeInfo type = {};
+  type.class_size = sizeof(StageElementClass);
+  type.class_init = InitClass;
+  type.class_data = &info;
+  type.instance_size = sizeof(StageElement);
+  type.instance_init = Init;
+  return g_type_register_static(BaseType(), name, &type, G_TYPE_FLAG_NONE);
 }
 
 }  // namespace rill

@@ -32,10 +32,9 @@ void StateKeeper::InstallSignals(GType type, void (*snapshot)(GstElement*),
                              nullptr, G_TYPE_NONE, 0);
 }
 
-StateKeeper::StateKeeper(GstElement* bin, GstElement* entry, std::vector<GstElement*> stages,
-                         Check check)
+StateKeeper::StateKeeper(GstElement* bin, std::vector<GstElement*> stages, Check check)
     : bin_(bin),
-      sink_(gst_element_get_static_pad(entry, "sink")),
+      sink_(gst_element_get_static_pad(stages.at(0), "sink")),
       probe_(gst_pad_add_probe(sink_,
                                static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER |
                                                             GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM),
@@ -76,15 +75,32 @@ void StateKeeper::Send(const char* event) const {
       sink_, gst_event_new_custom(GST_EVENT_CUSTOM_DOWNSTREAM, gst_structure_new_empty(event)));
 }
 
+void StateKeeper::SetState(GBytes* state) {
+  std::unique_ptr<GBytes, UnrefBytes> next(state == nullptr ? nullptr : g_bytes_ref(state));
+  GST_OBJECT_LOCK(bin_);
+  state_.swap(next);
+  GST_OBJECT_UNLOCK(bin_);
+}
+
+// The stages work in this thread, so none of them holds a frame now.
+void StateKeeper::HandOutState() {
+  GST_OBJECT_LOCK(bin_);
+  const std::unique_ptr<GBytes, UnrefBytes> state = std::move(state_);
+  GST_OBJECT_UNLOCK(bin_);
+  if (!state) return;
+  for (GstElement* stage : stages_) g_object_set(stage, "state", state.get(), nullptr);
+}
+
 // Asks for a snapshot before every `state-interval`-th buffer and before the end.
 GstPadProbeReturn StateKeeper::Watch(GstPad*, GstPadProbeInfo* info, gpointer data) {
   StateKeeper& keeper = *static_cast<StateKeeper*>(data);
+  const bool buffer = (GST_PAD_PROBE_INFO_TYPE(info) & GST_PAD_PROBE_TYPE_BUFFER) != 0;
+  if (buffer || GST_EVENT_IS_SERIALIZED(GST_PAD_PROBE_INFO_EVENT(info))) keeper.HandOutState();
   GST_OBJECT_LOCK(keeper.bin_);
   const bool wanted = !keeper.location_.empty();
   const guint interval = keeper.interval_;
   GST_OBJECT_UNLOCK(keeper.bin_);
   if (!wanted) return GST_PAD_PROBE_OK;
-  const bool buffer = (GST_PAD_PROBE_INFO_TYPE(info) & GST_PAD_PROBE_TYPE_BUFFER) != 0;
   const bool end = !buffer && GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) == GST_EVENT_EOS;
   if (end || (buffer && interval > 0 && keeper.taken_ >= interval)) {
     keeper.taken_ = 0;
@@ -140,9 +156,8 @@ StateKeeper::ModelResult StateKeeper::Restore() {
   const Result<ResumePoint> point = check_(*model, *bytes);
   if (!point) return Error{file + ": " + point.error().message};
 
-  GBytes* blob = g_bytes_new(bytes->data(), bytes->size());
-  for (GstElement* stage : stages_) g_object_set(stage, "state", blob, nullptr);
-  g_bytes_unref(blob);
+  const std::unique_ptr<GBytes, UnrefBytes> blob(g_bytes_new(bytes->data(), bytes->size()));
+  SetState(blob.get());
   GstStructure* fields =
       gst_structure_new("lfm-restored", "position", G_TYPE_INT64, gint64{point->position}, nullptr);
   if (point->last_ns)

@@ -17,7 +17,10 @@
 
 namespace rill {
 
-// One in the Impl of such a bin.
+struct UnrefBytes {
+  void operator()(GBytes* bytes) const { g_bytes_unref(bytes); }
+};
+
 class StateKeeper {
  public:
   // Whether bytes restore into a model, and where the stream goes on.
@@ -31,9 +34,8 @@ class StateKeeper {
   // The signals; their handlers get the bin.
   static void InstallSignals(GType type, void (*snapshot)(GstElement*), void (*reset)(GstElement*));
 
-  // `entry` is the element inside whose sink pad buffers come in at; `stages` hold the state, the
-  // first of them says which model.
-  StateKeeper(GstElement* bin, GstElement* entry, std::vector<GstElement*> stages, Check check);
+  // `stages`, in stream order, hold the state; the first of them says which model.
+  StateKeeper(GstElement* bin, std::vector<GstElement*> stages, Check check);
   ~StateKeeper();
   StateKeeper(const StateKeeper&) = delete;
   StateKeeper& operator=(const StateKeeper&) = delete;
@@ -41,9 +43,12 @@ class StateKeeper {
   void SetProperty(guint property, const GValue* value);
   void GetProperty(guint property, GValue* value) const;
 
+  // The stages go on from that snapshot, or from what they hold if it is null, from the next buffer
+  // or serialised event on: in between two, so that all of them do.
+  void SetState(GBytes* state);
   // Sends an event of our own into the stream, behind what came so far.
   void Send(const char* event) const;
-  // Before PAUSED: hands the file's snapshot to the stages; a file that is not there yet is a
+  // Before PAUSED: sets the state to the file's snapshot; a file that is not there yet is a
   // stream that begins. Gives the model, if it had to be loaded, so that it is not loaded twice.
   ModelResult Restore();
   // For every message of the bin: writes a snapshot that was taken.
@@ -52,17 +57,19 @@ class StateKeeper {
  private:
   static GstPadProbeReturn Watch(GstPad* pad, GstPadProbeInfo* info, gpointer keeper);
   std::string location() const;
+  void HandOutState();
   ModelResult OpenTheirModel() const;
   Result<void> Write(const std::string& location, const GstStructure* fields) const;
 
   GstElement* bin_;
-  GstPad* sink_;  // of the entry, a reference of our own
+  GstPad* sink_;  // of the first stage, a reference of our own
   gulong probe_;
   std::vector<GstElement*> stages_;
   Check check_;
-  std::string location_;  // GST_OBJECT_LOCK of the bin
-  guint interval_ = 0;    // GST_OBJECT_LOCK of the bin
-  guint taken_ = 0;       // streaming thread only: buffers since the last write
+  std::unique_ptr<GBytes, UnrefBytes> state_;  // GST_OBJECT_LOCK of the bin; not handed out yet
+  std::string location_;                       // GST_OBJECT_LOCK of the bin
+  guint interval_ = 0;                         // GST_OBJECT_LOCK of the bin
+  guint taken_ = 0;  // streaming thread only: buffers since the last write
 };
 
 }  // namespace rill

@@ -92,15 +92,26 @@ GParamSpec* Spec(TranscribeProperty property, const TranscribeSettings& usual) {
           "final yet change, and for every final one",
           usual.messages, kAlways);
     case kTranscriptMessageInterval:
-      return g_param_spec_uint64("partial-results-interval", "Partial results interval",
-                                 "Nanoseconds between two messages of words that are not final", 0,
-                                 G_MAXINT64, usual.message_interval_ns, kAlways);
+      return g_param_spec_int64("partial-results-interval", "Partial results interval",
+                                "Nanoseconds between two messages of words that are not final; -1: "
+                                "none of those",
+                                -1, G_MAXINT64, usual.message_interval_ns, kAlways);
     case kLatency:
       return g_param_spec_uint(
           "latency", "Latency",
           "Milliseconds to report beside what a frame needs: so long words may "
           "take to become final and still be shown when they were spoken",
           0, kMostMilliseconds, usual.latency_ms, kAlways);
+    case kLateness:
+      return g_param_spec_uint(
+          "lateness", "Lateness",
+          "Milliseconds by which text of a live stream is shown later than the sound, beside the "
+          "latency, which it spares other branches of the pipeline",
+          0, kMostMilliseconds, usual.lateness_ms, kInReady);
+    case kLanguageCode:
+      return g_param_spec_string("language-code", "Language code",
+                                 "Language that is spoken, with or without a region: en, en-US",
+                                 usual.language.c_str(), kInReady);
     case kTranscribeProperties: break;
   }
   return nullptr;
@@ -143,10 +154,10 @@ void SetTranscribeProperty(TranscribeSettings& settings, guint property, const G
     case kLineLength: settings.text.line_length = g_value_get_uint(value); break;
     case kNewline: settings.text.newline = g_value_get_boolean(value) == TRUE; break;
     case kTranscriptMessages: settings.messages = g_value_get_boolean(value) == TRUE; break;
-    case kTranscriptMessageInterval:
-      settings.message_interval_ns = g_value_get_uint64(value);
-      break;
+    case kTranscriptMessageInterval: settings.message_interval_ns = g_value_get_int64(value); break;
     case kLatency: settings.latency_ms = g_value_get_uint(value); break;
+    case kLateness: settings.lateness_ms = g_value_get_uint(value); break;
+    case kLanguageCode: settings.language = Text(value); break;
     case kTranscribeProperties: break;
   }
 }
@@ -169,8 +180,10 @@ void GetTranscribeProperty(const TranscribeSettings& settings, guint property, G
     case kLineLength: g_value_set_uint(value, settings.text.line_length); break;
     case kNewline: g_value_set_boolean(value, settings.text.newline); break;
     case kTranscriptMessages: g_value_set_boolean(value, settings.messages); break;
-    case kTranscriptMessageInterval: g_value_set_uint64(value, settings.message_interval_ns); break;
+    case kTranscriptMessageInterval: g_value_set_int64(value, settings.message_interval_ns); break;
     case kLatency: g_value_set_uint(value, settings.latency_ms); break;
+    case kLateness: g_value_set_uint(value, settings.lateness_ms); break;
+    case kLanguageCode: g_value_set_string(value, settings.language.c_str()); break;
     case kTranscribeProperties: break;
   }
 }

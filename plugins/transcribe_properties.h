@@ -25,8 +25,9 @@ struct TranscribeSettings {
   guint pause_ms = 800, long_ms = 20000, long_pause_ms = 240;
   TextSettings text;
   bool messages = true;
-  guint64 message_interval_ns = 0;
-  guint latency_ms = 0;
+  gint64 message_interval_ns = 0;  // -1: partial words are not told
+  guint latency_ms = 0, lateness_ms = 0;
+  std::string language = "en-US";
 
   TranscribeSettings();
 };
@@ -51,11 +52,12 @@ enum TranscribeProperty : guint {
   kTranscriptMessages,
   kTranscriptMessageInterval,
   kLatency,
+  kLateness,
+  kLanguageCode,
   kTranscribeProperties,
 };
 
 void InstallTranscribeProperties(GObjectClass* object_class, guint first);
-// The caller holds GST_OBJECT_LOCK.
 void SetTranscribeProperty(TranscribeSettings& settings, guint property, const GValue* value);
 void GetTranscribeProperty(const TranscribeSettings& settings, guint property, GValue* value);
 

@@ -79,7 +79,8 @@ class Harness {
 
   GstFlowReturn Push(std::string_view bytes, GstClockTime pts = GST_CLOCK_TIME_NONE,
                      bool discont = false) {
-    GstBuffer* buffer = gst_buffer_new_memdup(bytes.data(), bytes.size());
+    GstBuffer* buffer =
+        bytes.empty() ? gst_buffer_new() : gst_buffer_new_memdup(bytes.data(), bytes.size());
     GST_BUFFER_PTS(buffer) = pts;
     if (discont) GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT);
     return gst_harness_push(harness_, buffer);

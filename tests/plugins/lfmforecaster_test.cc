@@ -124,6 +124,39 @@ TEST_F(LfmForecaster, TakesTheStateOfASession) {
   ExpectSame(harness.PullAll(), Expect(session, std::span(rows).subspan(11)));
 }
 
+// The encoder has taken the row already when the state is set; the others have not.
+TEST_F(LfmForecaster, TakesAStateInBetweenTwoRows) {
+  const std::vector<SensorRow> rows = MakeRows(20, 1, 36);
+  Session before = OpenSession(1, 1), after = OpenSession(1, 1);
+  Expect(after, std::span(rows).first(11));
+  const std::vector<std::byte> saved = after.Save();
+  std::vector<Forecast> want = Expect(before, std::span(rows).first(5));
+  for (Forecast& forecast : Expect(after, std::span(rows).subspan(11)))
+    want.push_back(std::move(forecast));
+
+  Harness harness(Element("format=tensors every=1"));
+  harness.Start("a", RowCaps(1), GST_FORMAT_TIME);
+  PushRows(harness, std::span(rows).first(4));
+  struct Late {
+    GstElement* bin;
+    GBytes* state;
+  } late = {harness.Find("lfmforecaster"), g_bytes_new(saved.data(), saved.size())};
+  GstPad* inside = gst_element_get_static_pad(harness.Find("lfmbackbone"), "sink");
+  gst_pad_add_probe(
+      inside, GST_PAD_PROBE_TYPE_BUFFER,
+      [](GstPad*, GstPadProbeInfo*, gpointer data) {
+        g_object_set(static_cast<Late*>(data)->bin, "state", static_cast<Late*>(data)->state,
+                     nullptr);
+        return GST_PAD_PROBE_REMOVE;
+      },
+      &late, nullptr);
+  gst_object_unref(inside);
+  PushRows(harness, std::span(rows).subspan(4, 1));
+  g_bytes_unref(late.state);
+  PushRows(harness, std::span(rows).subspan(11));
+  ExpectSame(harness.PullAll(), want);
+}
+
 TEST_F(LfmForecaster, RefusesAStateOfOtherChannels) {
   const std::vector<std::byte> saved = OpenSession(2, 3).Save();
   Harness harness(Element(""));

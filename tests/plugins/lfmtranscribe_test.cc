@@ -162,6 +162,21 @@ TEST(LfmTranscribe, TellsPartialAndFinalWords) {
   EXPECT_GT(partials, 3u);
 }
 
+TEST(LfmTranscribe, TellsNoPartialWordsWithAnIntervalOfMinusOne) {
+  Harness harness(SpeechChain("", "partial-results-interval=-1 language-code=en-GB"));
+  harness.Start("a", kSpeechCaps, GST_FORMAT_TIME);
+  PushSound(harness, MakeSound(16000 * 4, 15), 640);
+  size_t finals = 0;
+  while (GstMessage* message = harness.PopMessage("lfm-transcript")) {
+    gboolean is_final = FALSE;
+    gst_structure_get_boolean(gst_message_get_structure(message), "is-final", &is_final);
+    EXPECT_TRUE(is_final);
+    ++finals;
+    gst_message_unref(message);
+  }
+  EXPECT_GT(finals, 1u);
+}
+
 TEST(LfmTranscribe, ReportsWhatAFrameNeeds) {
   for (const auto& [lookahead, want_ms] : {std::pair{-1, 120}, {0, 40}, {4, 200}}) {
     Harness harness(SpeechChain("", "lookahead=" + std::to_string(lookahead)));
@@ -202,6 +217,9 @@ TEST(LfmTranscribe, RefusesWhatDoesNotFit) {
   };
   EXPECT_EQ(error("decoder=greedy lookahead=5"), "a lookahead of 5 frames, the model has 0 to 4");
   EXPECT_THAT(error("language-model=/no/such.lm"), ::testing::HasSubstr("/no/such.lm"));
+  EXPECT_EQ(error("language-code=de-DE"), "language-code de-DE, the model transcribes en");
+  EXPECT_EQ(error("language-code=english"),
+            "language-code \"english\" is not of the form en or en-US");
   EXPECT_NE(error("language-model=\"\" hotwords=\"new  york\""), "");
 }
 
