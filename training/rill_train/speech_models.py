@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from . import fbank, models, operators, phones
+from . import fbank, kernels, models, operators, phones
 from .operators import RmsNorm, linear
 
 LOOKAHEAD = 4
@@ -113,21 +113,6 @@ class Block(models.Block):
         return x + self.swiglu(self.mlp_norm(x)), state
 
 
-class _Silu(torch.autograd.Function):
-    """x sigmoid(x) that keeps its derivative: PyTorch's own takes several times as long."""
-
-    @staticmethod
-    def forward(ctx, x):
-        sigmoid = torch.sigmoid(x)
-        y = x * sigmoid
-        ctx.save_for_backward(torch.addcmul(sigmoid, y, 1 - sigmoid))
-        return y
-
-    @staticmethod
-    def backward(ctx, grad):
-        return grad * ctx.saved_tensors[0]
-
-
 class AudioEncoder(nn.Module):
     """Two convolutions, 3 x 3 of stride 2 in time and frequency, causal in time, then a matrix.
 
@@ -162,7 +147,7 @@ class AudioEncoder(nn.Module):
                 x = F.conv2d(x, weight, bias, 2, 1)
             else:
                 x = F.conv2d(torch.cat([before.to(x), x], 2), weight, bias, 2, (0, 1))
-            x = _Silu.apply(x)
+            x = kernels.silu(x) if kernels.available() else F.silu(x)
         return self.embed(x.permute(0, 2, 3, 1).flatten(2)).transpose(0, 1), new
 
 
@@ -222,5 +207,11 @@ class SpeechModel(nn.Module):
     def forward_with_phones(self, frames, lookahead):
         """Logits of the frames that have all their later frames, and logits of phones, which look at
         none: [time / 4 - lookahead, batch, ...]."""
-        hidden, _, middle = self.hidden(frames, self.initial_state(frames.shape[1]))
+        state = self.initial_state(frames.shape[1])
+        if kernels.available():
+            x, _ = self.audio(frames, state[0])
+            hidden, outputs = kernels.blocks(self.blk, x, self.norm)
+            hidden, middle = hidden.float(), outputs[len(self.blk) // 2]
+        else:
+            hidden, _, middle = self.hidden(frames, state)
         return self.head(hidden, lookahead), self.phones(middle[: len(middle) - lookahead])
