@@ -52,9 +52,13 @@ Result<void> Model::LoadEncoder(const std::string& name) {
     Result<AudioEncoder> loaded = AudioEncoder::Load(*weights_, backbone_.width());
     if (!loaded) return loaded.error();
     audio_.emplace(std::move(*loaded));
+  } else if (name == "image") {
+    Result<ImageEncoder> loaded = ImageEncoder::Load(*weights_, backbone_.width());
+    if (!loaded) return loaded.error();
+    image_.emplace(std::move(*loaded));
   } else {
     return weights_->Complain("rill.encoders names \"" + Printable(name) +
-                              "\"; known are sensor and audio");
+                              "\"; known are sensor, audio and image");
   }
   return {};
 }
@@ -71,9 +75,13 @@ Result<void> Model::LoadHead(const std::string& name) {
     Result<TranscribeHead> loaded = TranscribeHead::Load(*weights_, backbone_.width());
     if (!loaded) return loaded.error();
     transcribe_.emplace(std::move(*loaded));
+  } else if (name == "classify" || name.starts_with("classify.")) {
+    Result<ClassifyHead> loaded = ClassifyHead::Load(*weights_, name, backbone_.width());
+    if (!loaded) return loaded.error();
+    classify_.emplace(name, std::move(*loaded));
   } else {
     return weights_->Complain("rill.heads names \"" + Printable(name) +
-                              "\"; known are forecast and transcribe");
+                              "\"; known are forecast, transcribe, classify and classify.NAME");
   }
   return {};
 }

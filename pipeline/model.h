@@ -2,12 +2,15 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "modalities/audio_encoder.h"
+#include "modalities/classify_head.h"
 #include "modalities/forecast_head.h"
+#include "modalities/image_encoder.h"
 #include "modalities/sensor_encoder.h"
 #include "modalities/transcribe_head.h"
 #include "operators/block.h"
@@ -42,8 +45,11 @@ class Model {
   // Null when the model has no such part.
   const SensorEncoder* sensor() const { return sensor_ ? &*sensor_ : nullptr; }
   const AudioEncoder* audio() const { return audio_ ? &*audio_ : nullptr; }
+  const ImageEncoder* image() const { return image_ ? &*image_ : nullptr; }
   const ForecastHead* forecast() const { return forecast_ ? &*forecast_ : nullptr; }
   const TranscribeHead* transcribe() const { return transcribe_ ? &*transcribe_ : nullptr; }
+  // By name: `classify`, `classify.NAME`.
+  const std::map<std::string, ClassifyHead>& classify() const { return classify_; }
 
  private:
   Model(std::shared_ptr<const Weights> weights, std::string name, Backbone backbone,
@@ -62,8 +68,10 @@ class Model {
   CachePrecision cache_;
   std::optional<SensorEncoder> sensor_;
   std::optional<AudioEncoder> audio_;
+  std::optional<ImageEncoder> image_;
   std::optional<ForecastHead> forecast_;
   std::optional<TranscribeHead> transcribe_;
+  std::map<std::string, ClassifyHead> classify_;
 };
 
 // Where a model is, by path or by the name of a shipped one: the path itself if it exists, else

@@ -17,8 +17,8 @@ struct SpeechBenchOptions {
   std::string split = "test";  // or validation
   std::vector<std::string> sets = {"librispeech-28spk", "speechocean762"};
   std::vector<std::string> speakers;  // wer: these, whatever their split
-  size_t every = 1;        // wer: only every so manieth utterance
-  std::string alignments;  // latency: file of them
+  size_t every = 1;                   // wer: only every so manieth utterance
+  std::string alignments;             // latency: file of them
   size_t streams = 32, threads = 2;
   double seconds = 60;  // of sound: speed, streams
   double minutes = 10;  // of each kind: silence

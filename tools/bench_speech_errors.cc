@@ -95,14 +95,15 @@ Result<BenchReport> BenchSpeechErrors(const SpeechBenchOptions& options) {
     errors[utterance.set] += CountErrors(SplitWords(utterance.text), words);
     seconds[utterance.set] += utterance.end - utterance.start;
   }
-  const std::string who =
-      options.speakers.empty() ? options.split : fmt::format("{}", fmt::join(options.speakers, ", "));
+  const std::string who = options.speakers.empty()
+                              ? options.split
+                              : fmt::format("{}", fmt::join(options.speakers, ", "));
   if (errors.empty())
     return Error{
         fmt::format("no utterance of the speakers {} of {}", who, fmt::join(options.sets, ", "))};
   BenchReport report{nlohmann::ordered_json::array(),
-                     TextTable({"set", "speakers", "decoder", "lookahead", "minutes", "words", "WER %",
-                                "substituted", "deleted", "inserted"})};
+                     TextTable({"set", "speakers", "decoder", "lookahead", "minutes", "words",
+                                "WER %", "substituted", "deleted", "inserted"})};
   for (const auto& [set, found] : errors) {
     report.json.push_back({{"set", set},
                            {"speakers", who},
@@ -114,10 +115,10 @@ Result<BenchReport> BenchSpeechErrors(const SpeechBenchOptions& options) {
                            {"substitutions", found.substitutions},
                            {"deletions", found.deletions},
                            {"insertions", found.insertions}});
-    report.table.Add(
-        {set, who, options.speech.decoder, std::to_string(fresh->lookahead()),
-         Fixed(seconds[set] / 60, 1), Grouped(found.words), Fixed(100 * found.rate(), 2),
-         Grouped(found.substitutions), Grouped(found.deletions), Grouped(found.insertions)});
+    report.table.Add({set, who, options.speech.decoder, std::to_string(fresh->lookahead()),
+                      Fixed(seconds[set] / 60, 1), Grouped(found.words),
+                      Fixed(100 * found.rate(), 2), Grouped(found.substitutions),
+                      Grouped(found.deletions), Grouped(found.insertions)});
   }
   return report;
 }

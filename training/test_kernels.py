@@ -4,7 +4,7 @@ import unittest
 
 import torch
 
-from rill_train import kernels, speech_models
+from rill_train import image_models, kernels, speech_models
 from rill_train.operators import Linear, SwiGlu
 
 
@@ -46,6 +46,22 @@ class Kernels(unittest.TestCase):
         for key, want in results["float32"].items():
             error = (results["kernels"][key] - want).norm() / want.norm()
             self.assertLess(error, 0.02, key)
+
+    def test_blocks_over_pictures_are_those_of_pytorch(self):
+        torch.manual_seed(4)
+        blocks = torch.nn.ModuleList(image_models.ImageBlock(32, 48, 1e-5, 0.5) for _ in range(2))
+        x, wanted = torch.randn(2, 3, 7, 5, 32)
+        results = []
+        for fused in False, True:
+            Linear.bfloat16 = fused
+            blocks.zero_grad()
+            leaf = x.clone().requires_grad_()
+            y = kernels.stream(blocks, leaf) if fused else blocks[1](blocks[0](leaf))
+            (y * wanted).sum().backward()
+            results.append({"y": y.detach(), "x": leaf.grad,
+                            **{key: p.grad.clone() for key, p in blocks.named_parameters()}})
+        for key, want in results[0].items():
+            self.assertLess((results[1][key] - want).norm() / want.norm(), 0.02, key)
 
     def test_silu_keeps_the_order_of_memory(self):
         x = torch.randn(2, 5, 3, 4).to(memory_format=torch.channels_last).bfloat16().requires_grad_()

@@ -28,6 +28,12 @@
     embedding, hidden    [frames, D]
     log_probabilities.L  [frames - L, pieces]  with a lookahead of L frames
 
+`image_model.gguf` is a model file; `image_model_golden.gguf` holds
+
+    pixels               [time, height · width · channels]  bytes
+    embedding            [time, D]
+    probabilities        [time, labels]  of the video, from the zero state
+
 `ngram.arpa` and `ngram.lm` are one pruned trigram of `ngram_sentences()`, as text and binary.
 
 Everything is computed in double precision from weights rounded to float32.
@@ -39,7 +45,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import export, fbank, features, gguf, models, ngram, speech_export, speech_models
+from . import (export, fbank, features, gguf, image_export, image_models, models, ngram, speech_export,
+               speech_models)
 from .operators import OPERATORS, RmsNorm, SwiGlu, linear
 
 TINY = {
@@ -74,6 +81,22 @@ TINY_SPEECH = {
     "short_conv.taps": 3,
     "liquid_scan.width": 20,
     "audio.channels": 6,
+}
+TINY_IMAGE = {
+    "width": 16,
+    "norm_epsilon": 1e-5,
+    "operators": ["liquid_scan"],
+    "swiglu.width": 24,
+    "liquid_scan.width": 20,
+    "image.height": 9,
+    "image.width": 14,
+    "image.channels": 3,
+    "image.fit": "letterbox",
+    "image.stages": 2,
+    "image.stage_channels": [6, 10],
+    "image.stage_strides": [1, 2],
+    "image.stage_blocks": [0, 2],
+    "image.stage_inner": [8, 12],
 }
 FRAMES = 37
 
@@ -179,6 +202,14 @@ def speech_golden(model, samples):
     return tensors
 
 
+def image_golden(model, pixels):
+    """A video through a classifier."""
+    video = pixels.double() / 255
+    embedding = model.image(video)
+    return {"pixels": f32(pixels.flatten(1)), "embedding": f32(embedding),
+            "probabilities": f32(model(video[:, None])[:, 0].softmax(-1))}
+
+
 def ngram_sentences():
     words = "a an ant and the then them they're cat cats sat".split()
     random = np.random.default_rng(5)
@@ -226,10 +257,19 @@ def main():
     model.audio.mean.fill_(-10)
     model.audio.deviation.fill_(3)
     keys = speech_export.metadata(model, pieces, "Tiny recogniser", "For tests")
+    del keys["general.languages"]  # which a file may leave out
     gguf.write(options.output / "speech_model.gguf", keys, speech_export.tensors(model, "F32"))
     noise = np.random.default_rng(8).standard_normal(20 * 640)
     samples = torch.from_numpy((0.1 * noise * np.sin(np.arange(len(noise)) / 900)).astype(np.float32))
     write("speech_model_golden", speech_golden(model, samples.double()))
+
+    labels = ["circle", "square", "no shape"]
+    model = shaken(image_models.ImageClassifier(TINY_IMAGE, len(labels)))
+    model.image.mean.copy_(torch.tensor([0.4, 0.5, 0.6]))
+    model.image.deviation.copy_(torch.tensor([0.2, 0.25, 0.3]))
+    keys = image_export.metadata(model, labels, "Tiny classifier", "For tests")
+    gguf.write(options.output / "image_model.gguf", keys, image_export.tensors(model, "F32"))
+    write("image_model_golden", image_golden(model, torch.randint(0, 256, (4, 9, 14, 3))))
 
 
 if __name__ == "__main__":

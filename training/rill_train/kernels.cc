@@ -1,5 +1,6 @@
 // What lies between the matrix products of a training step, each in one pass over memory: PyTorch
-// makes five to twenty of it. Called by kernels.py, which says what each does; bfloat16 is uint16_t.
+// makes five to twenty of it. Called by kernels.py, which says what each does; bfloat16 is
+// uint16_t.
 //
 // Rows are [time, batch] flattened, so row t · batch + b is frame t of clip b.
 #include <algorithm>
@@ -169,6 +170,95 @@ void gated_conv_backward(const Half* bcx, const float* weight, const Half* grad_
         for (int64_t j = 0; j < width; ++j) {
           to[j] = Narrow(mixed[j] * Wide(row[2 * width + j]));
           to[2 * width + j] = Narrow(mixed[j] * Wide(row[j]));
+        }
+      }
+    }
+    Join(own, grad_weight);
+  }
+}
+
+// Pictures [batch, height, width, 3 channels]; the products lie in a frame of zeros, one wide.
+void gated_conv2d_forward(const Half* bcx, const float* weight, int64_t batch, int64_t height,
+                          int64_t width, int64_t channels, Half* out) {
+  const int64_t stride = (width + 2) * channels;
+#pragma omp parallel
+  {
+    std::vector<float> v((height + 2) * stride), mixed(channels);
+#pragma omp for
+    for (int64_t b = 0; b < batch; ++b) {
+      for (int64_t p = 0; p < height * width; ++p) {
+        const Half* row = bcx + (b * height * width + p) * 3 * channels;
+        float* to = v.data() + (p / width + 1) * stride + (p % width + 1) * channels;
+        for (int64_t j = 0; j < channels; ++j) to[j] = Wide(row[j]) * Wide(row[2 * channels + j]);
+      }
+      for (int64_t p = 0; p < height * width; ++p) {
+        std::fill(mixed.begin(), mixed.end(), 0.0f);
+        for (int64_t k = 0; k < 9; ++k) {
+          const float* w = weight + k * channels;
+          const float* near =
+              v.data() + (p / width + k / 3) * stride + (p % width + k % 3) * channels;
+          for (int64_t j = 0; j < channels; ++j) mixed[j] += w[j] * near[j];
+        }
+        const int64_t at = b * height * width + p;
+        const Half* gate = bcx + at * 3 * channels + channels;
+        for (int64_t j = 0; j < channels; ++j)
+          out[at * channels + j] = Narrow(Wide(gate[j]) * mixed[j]);
+      }
+    }
+  }
+}
+
+void gated_conv2d_backward(const Half* bcx, const float* weight, const Half* grad_out,
+                           int64_t batch, int64_t height, int64_t width, int64_t channels,
+                           Half* grad_bcx, float* grad_weight) {
+  const int64_t stride = (width + 2) * channels;
+#pragma omp parallel
+  {
+    std::vector<float> v((height + 2) * stride), grads(v.size()), mixed(channels);
+    std::vector<float> own(9 * channels);
+#pragma omp for
+    for (int64_t b = 0; b < batch; ++b) {
+      for (int64_t p = 0; p < height * width; ++p) {
+        const int64_t at = b * height * width + p;
+        const Half *row = bcx + at * 3 * channels, *g = grad_out + at * channels;
+        const int64_t inside = (p / width + 1) * stride + (p % width + 1) * channels;
+        for (int64_t j = 0; j < channels; ++j) {
+          v[inside + j] = Wide(row[j]) * Wide(row[2 * channels + j]);
+          grads[inside + j] = Wide(g[j]) * Wide(row[channels + j]);
+        }
+      }
+      for (int64_t p = 0; p < height * width; ++p) {
+        const int64_t at = b * height * width + p;
+        const int64_t corner = (p / width) * stride + (p % width) * channels;
+        const float* grad = grads.data() + corner + stride + channels;
+        std::fill(mixed.begin(), mixed.end(), 0.0f);
+        for (int64_t k = 0; k < 9; ++k) {
+          const float* w = weight + k * channels;
+          const float* near = v.data() + corner + (k / 3) * stride + (k % 3) * channels;
+          float* sum = own.data() + k * channels;
+          for (int64_t j = 0; j < channels; ++j) {
+            mixed[j] += w[j] * near[j];
+            sum[j] += grad[j] * near[j];
+          }
+        }
+        Half* to = grad_bcx + at * 3 * channels + channels;
+        for (int64_t j = 0; j < channels; ++j)
+          to[j] = Narrow(Wide(grad_out[at * channels + j]) * mixed[j]);
+      }
+      for (int64_t p = 0; p < height * width; ++p) {
+        const int64_t at = b * height * width + p;
+        const int64_t corner = (p / width) * stride + (p % width) * channels;
+        std::fill(mixed.begin(), mixed.end(), 0.0f);
+        for (int64_t k = 0; k < 9; ++k) {
+          const float* w = weight + (8 - k) * channels;
+          const float* near = grads.data() + corner + (k / 3) * stride + (k % 3) * channels;
+          for (int64_t j = 0; j < channels; ++j) mixed[j] += w[j] * near[j];
+        }
+        const Half* row = bcx + at * 3 * channels;
+        Half* to = grad_bcx + at * 3 * channels;
+        for (int64_t j = 0; j < channels; ++j) {
+          to[j] = Narrow(mixed[j] * Wide(row[2 * channels + j]));
+          to[2 * channels + j] = Narrow(mixed[j] * Wide(row[j]));
         }
       }
     }

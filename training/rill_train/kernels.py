@@ -136,6 +136,27 @@ class _GatedConv(torch.autograd.Function):
         return grad_bcx, grad_weight.t()
 
 
+class _GatedConv2d(torch.autograd.Function):
+    """C * conv(B * X) over pictures [batch, height, width, 3 channels], kernels of 3 x 3."""
+
+    @staticmethod
+    def forward(ctx, bcx, weight):
+        *shape, channels = bcx.shape[:3] + (bcx.shape[3] // 3,)
+        by_tap = weight.t().contiguous()
+        out = _half(*shape, channels)
+        _call("gated_conv2d_forward", bcx, by_tap, *shape, channels, out)
+        ctx.save_for_backward(bcx, by_tap)
+        return out
+
+    @staticmethod
+    def backward(ctx, grad):
+        bcx, by_tap = ctx.saved_tensors
+        grad_bcx, grad_weight = torch.empty_like(bcx), torch.zeros_like(by_tap)
+        _call("gated_conv2d_backward", bcx, by_tap, grad.contiguous(), *grad.shape, grad_bcx,
+              grad_weight)
+        return grad_bcx, grad_weight.t()
+
+
 class _LiquidScan(torch.autograd.Function):
     """h * silu(g) of projected frames [time, batch, 4 width] with dt = 1."""
 
@@ -213,6 +234,11 @@ def short_conv(operator, u):
     return _Product.apply(mixed, operator.out_proj.weight)
 
 
+def short_conv2d(operator, u):
+    mixed = _GatedConv2d.apply(_Product.apply(u, operator.in_proj.weight), operator.conv.weight)
+    return _Product.apply(mixed, operator.out_proj.weight)
+
+
 def liquid_scan(operator, u):
     projected = _Product.apply(u, operator.in_proj.weight)
     mixed = _LiquidScan.apply(projected, operator.in_proj.bias, F.softplus(operator.decay))
@@ -227,17 +253,29 @@ def swiglu(layer, u):
     return _Product.apply(_SwiGlu.apply(gate_up, mask), layer.down.weight)
 
 
-_OPERATORS = {"short_conv": short_conv, "liquid_scan": liquid_scan}
+_OPERATORS = {"short_conv": short_conv, "short_conv2d": short_conv2d, "liquid_scan": liquid_scan}
+
+
+def _blocks(stack, x):
+    """What comes out as a stream and a delta, and the stream that enters each block."""
+    delta, entering = None, []
+    for block in stack:
+        x, u = norm(x, delta, block.norm)
+        entering.append(x)
+        x, u = norm(x, _OPERATORS[block.name](block.operator, u), block.mlp_norm)
+        delta = swiglu(block.swiglu, u)
+    return x, delta, entering
+
+
+def stream(stack, x):
+    """Blocks over pictures x [batch, height, width, channels], float32."""
+    x, delta, _ = _blocks(stack, x)
+    return x + delta.float()
 
 
 def blocks(stack, x, last_norm):
-    """The backbone over frames x [time, batch, width] from the zero state: the norm of what comes out,
-    bfloat16, and the stream x after each block."""
-    delta, outputs = None, []
-    for block in stack:
-        x, u = norm(x, delta, block.norm)
-        outputs.append(x)
-        x, u = norm(x, _OPERATORS[block.name](block.operator, u), block.mlp_norm)
-        delta = swiglu(block.swiglu, u)
+    """Blocks over frames x [time, batch, width] from the zero state: the norm of what comes out,
+    bfloat16, and the stream after each block."""
+    x, delta, entering = _blocks(stack, x)
     x, hidden = norm(x, delta, last_norm)
-    return hidden, [*outputs[1:], x]
+    return hidden, [*entering[1:], x]

@@ -42,7 +42,7 @@ def metadata(model, pieces, name, description):
         "transcribe.lookahead": USUAL_LOOKAHEAD, "transcribe.flush": FLUSH}
     return {
         "general.architecture": "rill", "general.name": name, "general.license": "Apache-2.0",
-        "general.description": description,
+        "general.description": description, "general.languages": ["en"],
     } | {f"rill.{key}": value for key, value in config.items()}
 
 

@@ -1,0 +1,154 @@
+"""The image encoder of docs/model-format.md, and a classifier of single pictures and of video.
+
+Parameter names are tensor names to be: `image.*` the encoder, `blk.*` and `norm` the backbone,
+`classify.*` the head. A picture is one frame of the backbone, so a still and a video are the same
+path, and the state gathers evidence over frames.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from . import kernels
+from .operators import RmsNorm, SwiGlu, linear
+from .speech_models import Block
+
+
+CIFAR = {
+    "width": 128,
+    "norm_epsilon": 1e-5,
+    "operators": ["short_conv", "liquid_scan"],
+    "swiglu.width": 256,
+    "short_conv.taps": 3,
+    "liquid_scan.width": 128,
+    "image.height": 32,
+    "image.width": 32,
+    "image.channels": 3,
+    "image.fit": "stretch",
+    "image.stages": 3,
+    "image.stage_channels": [48, 96, 192],
+    "image.stage_strides": [1, 2, 2],
+    "image.stage_blocks": [0, 2, 3],
+    "image.stage_inner": [96, 192, 384],
+}
+FASHION = CIFAR | {"image.height": 28, "image.width": 28, "image.channels": 1,
+                   "image.stage_channels": [32, 64, 128], "image.stage_inner": [64, 128, 256]}
+
+
+class ShortConv2d(nn.Module):
+    """The gated short convolution over pictures [batch, height, width, channels]."""
+
+    KERNEL = 3
+
+    def __init__(self, channels, out_scale):
+        super().__init__()
+        self.in_proj = linear(channels, 3 * channels)
+        self.conv = nn.Module()
+        self.conv.weight = nn.Parameter(torch.randn(channels, self.KERNEL**2) / self.KERNEL)
+        self.out_proj = linear(channels, channels, scale=out_scale)
+
+    def forward(self, u):
+        b, c, x = self.in_proj(u).chunk(3, -1)
+        v = (b * x).permute(0, 3, 1, 2)
+        weight = self.conv.weight.unflatten(1, (1, self.KERNEL, self.KERNEL))
+        mixed = F.conv2d(v, weight, None, 1, self.KERNEL // 2, 1, v.shape[1])
+        return self.out_proj(c * mixed.permute(0, 2, 3, 1))
+
+
+class ImageBlock(nn.Module):
+    name = "short_conv2d"  # of the mixer, for kernels.blocks
+
+    def __init__(self, channels, inner, epsilon, out_scale):
+        super().__init__()
+        self.norm, self.mlp_norm = RmsNorm(channels, epsilon), RmsNorm(channels, epsilon)
+        self.short_conv = ShortConv2d(channels, out_scale)
+        self.swiglu = SwiGlu(channels, inner, out_scale)
+
+    @property
+    def operator(self):
+        return self.short_conv
+
+    def forward(self, x):
+        x = x + self.short_conv(self.norm(x))
+        return x + self.swiglu(self.mlp_norm(x))
+
+
+class Stage(nn.Module):
+    """A convolution, then blocks."""
+
+    def __init__(self, channels_in, channels, stride, blocks, inner, epsilon, out_scale):
+        super().__init__()
+        self.conv = nn.Conv2d(channels_in, channels, 3, stride, 1)
+        self.blk = nn.ModuleList(
+            ImageBlock(channels, inner, epsilon, out_scale) for _ in range(blocks))
+
+    def forward(self, x):
+        """[batch, height, width, channels] to a smaller picture of more channels."""
+        x = x.permute(0, 3, 1, 2)
+        weight, bias, fused = self.conv.weight, self.conv.bias, kernels.available()
+        if fused:
+            x, weight, bias = x.bfloat16(), weight.bfloat16(), bias.bfloat16()
+        x = F.conv2d(x.contiguous(memory_format=torch.channels_last), weight, bias,
+                     self.conv.stride, 1)
+        if fused:
+            x = kernels.silu(x).permute(0, 2, 3, 1).float()
+            return kernels.stream(self.blk, x) if self.blk else x
+        x = F.silu(x).permute(0, 2, 3, 1)
+        for block in self.blk:
+            x = block(x)
+        return x
+
+
+class ImageEncoder(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        sizes = [config[f"image.stage_{key}"] for key in ("channels", "strides", "blocks", "inner")]
+        out_scale = 1 / math.sqrt(2 * max(1, sum(config["image.stage_blocks"])))
+        before = [config["image.channels"], *config["image.stage_channels"]]
+        self.mean = nn.Parameter(torch.zeros(before[0]), requires_grad=False)
+        self.deviation = nn.Parameter(torch.ones(before[0]), requires_grad=False)
+        self.stage = nn.ModuleList(
+            Stage(channels_in, *size, config["norm_epsilon"], out_scale)
+            for channels_in, *size in zip(before, *sizes))
+        self.norm = RmsNorm(before[-1], config["norm_epsilon"])
+        self.embed = linear(before[-1], config["width"], bias=True)
+
+    def forward(self, pixels):
+        """Pictures [batch, height, width, channels] of 0 to 1 -> [batch, width]."""
+        x = (pixels - self.mean) / self.deviation
+        for stage in self.stage:
+            x = stage(x)
+        return self.embed(self.norm(x).mean((1, 2)))
+
+
+class ClassifyHead(nn.Module):
+    def __init__(self, config, classes):
+        super().__init__()
+        self.norm = RmsNorm(config["width"], config["norm_epsilon"])
+        self.out = linear(config["width"], classes, bias=True)
+
+    def forward(self, hidden):
+        return self.out(self.norm(hidden))
+
+
+class ImageClassifier(nn.Module):
+    def __init__(self, config, classes):
+        super().__init__()
+        self.config = dict(config)
+        out_scale = 1 / math.sqrt(2 * len(config["operators"]))
+        self.image = ImageEncoder(config)
+        self.blk = nn.ModuleList(Block(config, name, out_scale) for name in config["operators"])
+        self.norm = RmsNorm(config["width"], config["norm_epsilon"])
+        self.classify = ClassifyHead(config, classes)
+
+    def forward(self, pixels):
+        """Video [time, batch, height, width, channels] -> logits [time, batch, classes]."""
+        time, batch = pixels.shape[:2]
+        x = self.image(pixels.flatten(0, 1)).unflatten(0, (time, batch))
+        if kernels.available():
+            return self.classify(kernels.blocks(self.blk, x, self.norm)[0].float())
+        for block in self.blk:
+            x, _ = block(x, block.operator.initial_state(batch))
+        return self.classify(self.norm(x))

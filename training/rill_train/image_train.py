@@ -1,0 +1,147 @@
+"""Trains a classifier of pictures and of video.
+
+    python3 -m rill_train.image_train --set cifar --minutes 60 --cache runs/images --output runs/cifar
+
+A clip has four frames: differently augmented views of one picture, or of two with a cut between them.
+Each frame bears the loss, so a still is learned from first frames and the state learns to gather
+evidence and to let go of it.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch.utils.data import DataLoader, IterableDataset
+
+from . import image_models, images
+from .operators import Linear, SwiGlu
+from .optimizer import Average
+from .trainer import Trainer, open_log
+
+TIME = 4
+CUT_SHARE = 0.5
+PADDING = 4  # pixels, of the random crop
+CONFIGS = {"cifar": image_models.CIFAR, "fashion": image_models.FASHION}
+CHECKPOINT_SECONDS = 300
+
+
+def load(name, part, options):
+    if name == "cifar":
+        return images.cifar(part, options.cache)
+    return images.fashion(part, options.fashion)
+
+
+class Clips(IterableDataset):
+    """Endless: pixels [time, batch, height, width, channels] of 0 to 1 and classes [time, batch]."""
+
+    def __init__(self, pictures, batch, erase, seed):
+        self.pictures, self.batch, self.erase, self.seed = pictures, batch, erase, seed
+        pad = ((0, 0), (PADDING, PADDING), (PADDING, PADDING), (0, 0))
+        self.padded = np.pad(pictures.pixels, pad, "reflect")
+
+    def __iter__(self):
+        torch.set_num_threads(1)
+        rng = np.random.default_rng(self.seed)
+        while True:
+            yield self.clips(rng)
+
+    def view(self, rng, index):
+        """A picture shifted, perhaps mirrored, perhaps with a square erased."""
+        height, width = self.pictures.pixels.shape[1:3]
+        row, column = rng.integers(0, 2 * PADDING + 1, 2)
+        x = self.padded[index, row : row + height, column : column + width]
+        x = x[:, ::-1] if rng.random() < 0.5 else x
+        x = x.astype(np.float32) / 255
+        if self.erase and rng.random() < 0.5:
+            side = rng.integers(4, height // 2)
+            top, left = rng.integers(0, height - side), rng.integers(0, width - side)
+            x = x.copy()
+            x[top : top + side, left : left + side] = x.mean((0, 1))
+        return x
+
+    def clips(self, rng):
+        count = len(self.pictures.classes)
+        shown = np.empty((TIME, self.batch), np.int64)
+        for b in range(self.batch):
+            cut = rng.integers(1, TIME) if rng.random() < CUT_SHARE else TIME
+            shown[:cut, b], shown[cut:, b] = rng.integers(0, count, 2)
+        pixels = np.stack([[self.view(rng, index) for index in row] for row in shown])
+        return torch.from_numpy(pixels), torch.from_numpy(self.pictures.classes[shown])
+
+
+class ImageTrainer(Trainer):
+    def __init__(self, options, labels):
+        model = image_models.ImageClassifier(CONFIGS[options.set], len(labels))
+        super().__init__(model, options, labels=labels)
+
+    def averaged_model(self):
+        model = image_models.ImageClassifier(self.model.config, len(self.extra["labels"]))
+        model.load_state_dict(self.average.values)
+        return model.eval()
+
+    def loss(self, pixels, classes):
+        return F.cross_entropy(self.model(pixels).flatten(0, 1), classes.flatten(),
+                               label_smoothing=self.options.smoothing)
+
+    def size(self, pixels, classes):
+        return classes.numel()
+
+
+@torch.no_grad()
+def accuracy(model, pictures, batch=250):
+    """Of stills, each the first frame of a stream."""
+    right = 0
+    for first in range(0, len(pictures.classes), batch):
+        x = torch.from_numpy(pictures.pixels[first : first + batch]).float() / 255
+        found = model(x[None])[0].argmax(-1).numpy()
+        right += int((found == pictures.classes[first : first + batch]).sum())
+    return round(right / len(pictures.classes), 4)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--set", choices=sorted(CONFIGS), required=True)
+    add("--output", type=Path, required=True, help="folder for the log and the checkpoints")
+    add("--cache", type=Path, required=True, help="folder for decoded pictures")
+    add("--fashion", type=Path, default=images.FASHION, help="folder of Fashion-MNIST")
+    add("--minutes", type=float, default=60, help="wall-clock budget")
+    add("--decay", type=float, default=0.6, help="share of the minutes that decays the rate")
+    add("--start", help="checkpoint to start from")
+    add("--resume", action="store_true", help="continue the run in --output")
+    add("--batch", type=int, default=32, help="clips of four frames")
+    add("--lr", type=float, default=4e-3)
+    add("--weight-decay", type=float, default=0.1)
+    add("--smoothing", type=float, default=0.1, help="of the labels")
+    add("--dropout", type=float, default=0.0, help="inside the SwiGLUs")
+    add("--erase", action="store_true", help="erase squares")
+    add("--warmup", type=int, default=100, help="steps")
+    add("--average", type=float, default=0.998, help="decay of the averaged weights, a step")
+    add("--seed", type=int, default=1)
+    add("--threads", type=int, default=2)
+    add("--float32", action="store_true", help="no bfloat16 products")
+    options = parser.parse_args()
+
+    options.output.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(options.seed)
+    Linear.bfloat16, SwiGlu.dropout = not options.float32, options.dropout
+    train, validation = images.split(load(options.set, "train", options))
+    trainer = ImageTrainer(options, train.labels)
+    if not options.resume and not options.start:
+        scaled = train.pixels[::10].astype(np.float32) / 255
+        trainer.model.image.mean.data = torch.from_numpy(scaled.mean((0, 1, 2)))
+        trainer.model.image.deviation.data = torch.from_numpy(scaled.std((0, 1, 2)))
+        trainer.average = Average(trainer.model, options.average)
+    stream = Clips(train, options.batch, options.erase, [options.seed, trainer.step])
+    loader = iter(DataLoader(stream, batch_size=None, num_workers=1, prefetch_factor=8))
+    write = open_log(options.output)
+    write(parameters=sum(p.numel() for p in trainer.model.parameters()), options=str(vars(options)))
+    trainer.run(loader, lambda model: accuracy(model, validation), write, CHECKPOINT_SECONDS)
+
+
+if __name__ == "__main__":
+    main()
