@@ -3,12 +3,12 @@
 include(CMakePackageConfigHelpers)
 
 set(RILL_HEADERS
-  modalities/audio_encoder.h modalities/audio_mel.h modalities/ctc_beam.h modalities/ctc_decoder.h
-  modalities/forecast_head.h modalities/framer.h modalities/hotwords.h modalities/ngram_lm.h
+  modalities/audio_encoder.h modalities/audio_mel.h modalities/classify_head.h modalities/ctc_beam.h modalities/ctc_decoder.h
+  modalities/forecast_head.h modalities/framer.h modalities/image_encoder.h modalities/hotwords.h modalities/ngram_lm.h
   modalities/ngram_tables.h modalities/sampling.h modalities/sensor_encoder.h
   modalities/series_norm.h modalities/transcribe_head.h
-  operators/attention.h operators/block.h operators/causal_conv2d.h operators/cfc.h operators/linear.h
-  operators/liquid_scan.h operators/norm.h operators/short_conv.h operators/swiglu.h
+  operators/attention.h operators/block.h operators/causal_conv2d.h operators/conv2d.h operators/cfc.h operators/linear.h
+  operators/liquid_scan.h operators/norm.h operators/short_conv.h operators/short_conv2d.h operators/swiglu.h
   operators/core/frames.h operators/core/kernels.h operators/core/packed_q8.h operators/core/quant.h operators/core/result.h
   operators/core/scratch.h operators/core/state.h operators/core/view.h operators/core/weights.h
   pipeline/audio_stage.h pipeline/forecast.h pipeline/language_model.h pipeline/model.h
