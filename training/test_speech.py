@@ -6,7 +6,7 @@ import unittest
 import numpy as np
 import torch
 
-from rill_train import fbank, speech, speech_models, speech_train, tokens
+from rill_train import fbank, speech, speech_batches, speech_models, speech_train, tokens
 
 try:
     from torchaudio.compliance import kaldi
@@ -37,6 +37,18 @@ class Text(unittest.TestCase):
                 for split in ("validation", "test")}
         self.assertEqual(held, {"validation": ["s2", "s7"], "test": ["s11", "s6"]})
         self.assertEqual(of["one", "x"], "train")
+
+
+class Voices(unittest.TestCase):
+    def test_a_warp_moves_a_tone_to_another_frequency(self):
+        hertz = [700 * np.expm1(fbank.mel(0) + (fbank.mel(fbank.LOW_HZ) + (
+            fbank.mel(fbank.HIGH_HZ) - fbank.mel(fbank.LOW_HZ)) * (k + 1) / (fbank.BINS + 1)) / 1127)
+            for k in range(fbank.BINS)]
+        np.testing.assert_allclose(speech_batches.warp(1.0), np.eye(fbank.BINS), atol=1e-5)
+        for factor in 0.85, 1.15:
+            moved = speech_batches.warp(factor)[40].argmax()
+            self.assertAlmostEqual(hertz[moved] / hertz[40], factor, delta=0.05)
+            np.testing.assert_allclose(speech_batches.warp(factor).sum(0), 1, rtol=1e-5)
 
 
 @unittest.skipUnless((speech.folder() / "manifest.tsv").exists(), "no speech data")

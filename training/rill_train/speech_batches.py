@@ -16,7 +16,8 @@ from . import fbank, speech
 
 SPEEDS = ((9, 10), (10, 11), (1, 1), (1, 1), (11, 10), (10, 9))
 SLOWEST = 0.9  # of the speeds
-ACTED_WEIGHT = 0.5  # of the games' lines, shouts and invented names among them
+ACTED_WEIGHT = 0.7  # of the games' lines, shouts and invented names among them
+WARPS = np.linspace(0.84, 1.18, 18)  # of the frequencies: shorter and longer vocal tracts
 CHAIN_SHARE = 0.7  # of the batches
 SILENCE_SECONDS = 0.6  # at most so much before and after a clip
 STRIDE = 4 * fbank.HOP  # samples of a frame of the backbone
@@ -35,6 +36,21 @@ def end_to_end(targets):
     """Lists of targets as one tensor, and their lengths."""
     lengths = torch.tensor([len(target) for target in targets])
     return torch.tensor([t for target in targets for t in target], dtype=torch.int64), lengths
+
+
+def warp(factor):
+    """The matrix [bins, bins] that moves log-mel frames to frequencies `factor` times as high, float32."""
+    low, high = fbank.mel(fbank.LOW_HZ), fbank.mel(fbank.HIGH_HZ)
+    step = (high - low) / (fbank.BINS + 1)
+    hertz = 700 * np.expm1((low + step * np.arange(1, fbank.BINS + 1)) / 1127)
+    source = (1127 * np.log1p(hertz / factor / 700) - low) / step - 1  # where each bin comes from
+    source = source.clip(0, fbank.BINS - 1)
+    left = np.minimum(np.floor(source).astype(int), fbank.BINS - 2)
+    matrix = np.zeros((fbank.BINS, fbank.BINS), np.float32)
+    bins = np.arange(fbank.BINS)
+    matrix[left, bins] = 1 - (source - left)
+    matrix[left + 1, bins] = source - left
+    return matrix
 
 
 def room_responses():
@@ -59,10 +75,11 @@ class Batches(IterableDataset):
     end and their lengths.
 
     `tokens` and `pronunciations` encode texts as either; `frames`: of the backbone in a batch, about;
-    `strength` scales how often clips are put into rooms, noise and the like.
+    `strength` scales how often clips are put into rooms, noise and the like; `synthetic`: the share of
+    synthetic speech, if there is any.
     """
 
-    def __init__(self, utterances, tokens, pronunciations, cache, frames, strength, seed):
+    def __init__(self, utterances, tokens, pronunciations, cache, frames, strength, synthetic, seed):
         self.utterances, self.cache = utterances, cache
         self.encoders = (tokens.encode, pronunciations.encode)
         self.frames, self.strength, self.seed = frames, strength, seed
@@ -71,9 +88,14 @@ class Batches(IterableDataset):
         # Long clips fill a batch with few: drawn by their length, all of a kind are seen alike.
         acted = np.array([u.set.startswith("game-") for u in utterances])
         weights = np.where(acted, ACTED_WEIGHT, 1) * seconds
+        made = np.array([u.set == "synthetic" for u in utterances])
+        if made.any():
+            weights[made] *= synthetic / (1 - synthetic) * weights[~made].sum() / weights[made].sum()
+        self.seconds = seconds[self.order]
         self.until = np.cumsum(weights[self.order])
         self.noises, self.rooms = noises(cache), room_responses()
         self.fbank = fbank.Fbank()
+        self.warps = [torch.from_numpy(warp(factor)) for factor in WARPS]
 
     def __iter__(self):
         torch.set_num_threads(1)
@@ -122,8 +144,7 @@ class Batches(IterableDataset):
         """Clips of anybody one after another, and their texts: what a stream hears."""
         xs, texts, left, misses = [np.zeros(0, np.float32)], [], samples, 0
         while misses < 4:
-            at = np.searchsorted(self.until, rng.uniform(0, self.until[-1]))
-            utterance = self.utterances[self.order[at]]
+            utterance = self.drawn(rng)
             if utterance.seconds * speech.RATE > left:
                 misses += 1
                 continue
@@ -141,13 +162,20 @@ class Batches(IterableDataset):
         if rng.random() < CHAIN_SHARE:
             frames = int(rng.choice(CHAINS))
             return frames, [self.chain(rng, frames * STRIDE) for _ in range(self.frames // frames)]
-        last = np.searchsorted(self.until, rng.uniform(0, self.until[-1]))
-        longest = self.utterances[self.order[last]].seconds / SLOWEST + 2 * SILENCE_SECONDS
+        longest = self.drawn(rng).seconds / SLOWEST + 2 * SILENCE_SECONDS
         frames = next((n for n in LENGTHS if n * STRIDE >= longest * speech.RATE), LENGTHS[-1])
-        count = self.frames // frames
-        first = max(0, min(last - count // 2, len(self.order) - count))
-        return frames, [self.clip(rng, self.utterances[i])
-                        for i in self.order[first : first + count]]
+        most = (frames * STRIDE / speech.RATE - 2 * SILENCE_SECONDS) * SLOWEST
+        first, end = np.searchsorted(self.seconds, (most / 2, most))
+        return frames, [self.clip(rng, self.drawn(rng, first, max(end, first + 1)))
+                        for _ in range(self.frames // frames)]
+
+    def drawn(self, rng, first=0, end=None):
+        """An utterance of those from the first to before the end, in order of length."""
+        end = len(self.order) if end is None else min(end, len(self.order))
+        first = min(first, end - 1)
+        before = self.until[first - 1] if first > 0 else 0
+        at = np.searchsorted(self.until, rng.uniform(before, self.until[end - 1]))
+        return self.utterances[self.order[min(at, end - 1)]]
 
     def batch(self, rng):
         time, parts = self.parts(rng)
@@ -165,9 +193,16 @@ class Batches(IterableDataset):
                 column.append(target)
         frames = self.fbank(torch.from_numpy(samples)).transpose(0, 1)
         if rng.random() < self.strength:
+            self.warp(rng, frames)
             self.mask(rng, frames)
         lengths = torch.tensor(lengths)
         return frames.contiguous(), lengths, *map(end_to_end, columns)
+
+    def warp(self, rng, frames):
+        """Other voices: every clip as if from a vocal tract of another length (Jaitly and Hinton 2013,
+        "Vocal tract length perturbation")."""
+        for b in range(frames.shape[1]):
+            frames[:, b] = frames[:, b] @ self.warps[rng.integers(len(self.warps))]
 
     @staticmethod
     def mask(rng, frames):

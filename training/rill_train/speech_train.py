@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader
 
-from . import digits, fbank, phones, speech, speech_batches, speech_models, tokens
+from . import digits, fbank, phones, speech, speech_batches, speech_models, synthesize, tokens
 from .operators import Linear, SwiGlu
 from .optimizer import Average
 from .trainer import Trainer, open_log
@@ -118,6 +118,7 @@ def main():
     add("--tokens", type=int, default=128)
     add("--lr", type=float, default=2e-3)
     add("--weight-decay", type=float, default=0.05)
+    add("--synthetic", type=float, default=0, help="share of rill_train.synthesize's speech")
     add("--augment", type=float, default=1, help="how much of the noise, rooms and masks: 0 to 1")
     add("--dropout", type=float, default=0.1, help="inside the SwiGLUs")
     add("--warmup", type=int, default=300, help="steps")
@@ -144,10 +145,12 @@ def main():
     if options.digits:
         train = digits.utterances(options.digits, options.without, options.cache)
         everything = []
+    if options.synthetic > 0:
+        train += synthesize.utterances(options.cache)
     said = phones.Pronunciations([u.text for u in train], options.cache)
     stream = speech_batches.Batches(
         train, known, said, options.cache, options.frames, options.augment,
-        [options.seed, trainer.step])
+        options.synthetic, [options.seed, trainer.step])
     loader = iter(DataLoader(stream, batch_size=None, num_workers=1, prefetch_factor=8))
     if not options.resume and not options.start:
         mean, deviation = statistics(loader)
