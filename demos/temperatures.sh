@@ -5,9 +5,7 @@ set -eu
 plot=${1:-temperatures.png}
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-# Only two files of the package are wanted, none of its dependencies.
-fetch() { (cd "$folder" && apt-get download -qq python3-vega-datasets 2>/dev/null && dpkg -x ./*.deb .); }
-fetch || { apt-get update -qq && fetch; }
+"$(dirname "$0")/unpack.sh" python3-vega-datasets "$folder"
 data=$folder/usr/lib/python3/dist-packages/vega_datasets/_data
 
 echo "The next day in San Francisco, from a pipeline (the start of its line of JSON):"
