@@ -142,24 +142,28 @@ Result<ImageEncoder> ImageEncoder::Load(const Weights& weights, size_t width) {
                       std::move(*embed));
 }
 
+size_t ImageEncoder::MostFloats() const {
+  size_t most = config_.height * config_.width * config_.channels;
+  for (const Stage& stage : stages_) most = std::max(most, stage.floats());
+  return most;
+}
+
 size_t ImageEncoder::ScratchFloats() const {
-  size_t most = config_.height * config_.width * config_.channels, inside = 0;
+  size_t inside = 0;
   for (const Stage& stage : stages_) {
-    most = std::max(most, stage.floats());
     inside = std::max(inside, stage.conv.ScratchFloats());
     for (const Block& block : stage.blocks)
       inside =
           std::max(inside, stage.floats() + std::max(block.mixer.ScratchFloats(),
                                                      block.swiglu.ScratchFloats(stage.pixels())));
   }
-  return 2 * most + embed_.inputs() + inside;
+  return 2 * MostFloats() + embed_.inputs() + inside;
 }
 
 void ImageEncoder::Run(const uint8_t* pixels, size_t stride, Scratch& scratch,
                        std::span<float> embedding) const {
   Scratch::Frame frame(scratch);
-  size_t most = config_.height * config_.width * config_.channels;
-  for (const Stage& stage : stages_) most = std::max(most, stage.floats());
+  const size_t most = MostFloats();
   View<float> buffers[2] = {frame.Take(1, most), frame.Take(1, most)};
   View<float> x{buffers[0].data, config_.height * config_.width, config_.channels};
   float* to = x.data;

@@ -68,6 +68,9 @@ class ImageEncoder {
         norm_(std::move(norm)),
         embed_(std::move(embed)) {}
 
+  // Of the picture and of what every stage makes of it, the largest.
+  size_t MostFloats() const;
+
   static Result<ImageConfig> ReadConfig(const Weights& weights);
   static Result<std::vector<float>> ReadValues(const Weights& weights, size_t channels);
   static Result<Stage> LoadStage(const Weights& weights, const std::string& name,

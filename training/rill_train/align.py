@@ -17,16 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from . import speech
+from . import phones, speech
 from .speech_train import errors
 
 MODEL = Path("/usr/share/pocketsphinx/model/en-us")
 FRAMES_PER_SECOND = 100
-
-
-def dictionary():
-    with open(MODEL / "cmudict-en-us.dict") as file:
-        return {line.split()[0] for line in file}
 
 
 def grammar(words):
@@ -37,7 +32,7 @@ def grammar(words):
 
 def run(folder, names, *arguments):
     (folder / "names").write_text("\n".join(names) + "\n")
-    command = ["pocketsphinx_batch", "-hmm", MODEL / "en-us", "-dict", MODEL / "cmudict-en-us.dict",
+    command = ["pocketsphinx_batch", "-hmm", MODEL / "en-us", "-dict", phones.DICTIONARY,
                "-ctl", folder / "names", "-adcin", "yes", "-cepdir", folder, "-cepext", ".raw",
                "-logfn", "/dev/null", *arguments]
     subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL,
@@ -61,7 +56,7 @@ def word_ends(segments, words):
 
 
 def align(utterances, cache, output):
-    known = dictionary()
+    known = phones.dictionary()
     usable = [u for u in utterances if all(word in known for word in u.text.split())]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

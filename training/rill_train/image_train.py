@@ -76,11 +76,6 @@ class ImageTrainer(Trainer):
         model = image_models.ImageClassifier(CONFIGS[options.set], len(labels))
         super().__init__(model, options, labels=labels)
 
-    def averaged_model(self):
-        model = image_models.ImageClassifier(self.model.config, len(self.extra["labels"]))
-        model.load_state_dict(self.average.values)
-        return model.eval()
-
     def loss(self, pixels, classes):
         return F.cross_entropy(self.model(pixels).flatten(0, 1), classes.flatten(),
                                label_smoothing=self.options.smoothing)

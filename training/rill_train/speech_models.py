@@ -29,33 +29,6 @@ BASE = {
 }
 
 
-class _CausalConv(torch.autograd.Function):
-    """y[t] = sum of padded[t + k] * weight[:, k] over the taps k.
-
-    Written out: the gradients of seven slices are seven arrays of zeros to fill and to add.
-    """
-
-    @staticmethod
-    def forward(ctx, padded, weight):
-        taps = weight.shape[1]
-        time = len(padded) - taps + 1
-        y = padded[:time] * weight[:, 0]
-        for k in range(1, taps):
-            y.addcmul_(padded[k : k + time], weight[:, k])
-        ctx.save_for_backward(padded, weight)
-        return y
-
-    @staticmethod
-    def backward(ctx, grad):
-        padded, weight = ctx.saved_tensors
-        time = len(grad)
-        grad_padded, grad_weight = torch.zeros_like(padded), torch.empty_like(weight)
-        for k in range(weight.shape[1]):
-            grad_padded[k : k + time].addcmul_(grad, weight[:, k])
-            grad_weight[:, k] = (padded[k : k + time] * grad).sum((0, 1))
-        return grad_padded, grad_weight
-
-
 class ShortConv(operators.ShortConv):
     """One stream; the state, [taps - 1, batch, width], is given and taken."""
 
@@ -65,8 +38,11 @@ class ShortConv(operators.ShortConv):
     def forward(self, u, state):
         b, c, x = self.in_proj(u).chunk(3, -1)
         padded = torch.cat([state, b * x])
-        mixed = _CausalConv.apply(padded, self.conv.weight)
-        return self.out_proj(c * mixed), padded[len(u) :].detach()
+        time = len(u)
+        mixed = padded[:time] * self.conv.weight[:, 0]
+        for k in range(1, self.taps):
+            mixed = torch.addcmul(mixed, padded[k : k + time], self.conv.weight[:, k])
+        return self.out_proj(c * mixed), padded[time:].detach()
 
 
 class _Recurrence(torch.autograd.Function):
@@ -135,19 +111,18 @@ class AudioEncoder(nn.Module):
         """Log-mel frames [time, batch, bins], time a multiple of 4 -> [time / 4, batch, width]."""
         # Channels innermost in memory: a third of the time, and the order of the columns of `embed`.
         x = ((frames - self.mean) / self.deviation).transpose(0, 1)[:, None]
-        reduced = operators.Linear.bfloat16 and torch.is_grad_enabled()
-        new = []
+        fused, new = kernels.available(), []
         for conv, before in zip((self.conv1, self.conv2), state):
             new.append(x[:, :, -1:].detach())
             x = x.contiguous(memory_format=torch.channels_last)
             weight, bias = conv.weight, conv.bias
-            if reduced:
+            if fused:
                 x, weight, bias = x.bfloat16(), weight.bfloat16(), bias.bfloat16()
             if before is None:  # the frame of padding after the end meets no window
                 x = F.conv2d(x, weight, bias, 2, 1)
             else:
                 x = F.conv2d(torch.cat([before.to(x), x], 2), weight, bias, 2, (0, 1))
-            x = kernels.silu(x) if kernels.available() else F.silu(x)
+            x = kernels.silu(x) if fused else F.silu(x)
         return self.embed(x.permute(0, 2, 3, 1).flatten(2)).transpose(0, 1), new
 
 

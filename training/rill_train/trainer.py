@@ -3,6 +3,7 @@
 The learning rate warms up, stays, and falls linearly to zero over the last `decay` of the minutes.
 """
 
+import copy
 import json
 import math
 import time
@@ -54,7 +55,7 @@ class Trainer:
         partial.rename(self.path)
 
     def averaged_model(self):
-        model = type(self.model)(self.model.config)
+        model = copy.deepcopy(self.model)
         model.load_state_dict(self.average.values)
         return model.eval()
 
