@@ -13,8 +13,9 @@ namespace {
 
 // A text that the next beam may have, and where it comes from.
 struct Candidate {
-  // Of the likeliest way to it: the hypothesis, and the piece added, 0 for none.
-  uint32_t parent = 0, piece = 0;
+  // Of the likeliest way to it: the hypothesis, the token added, 0 for none, and which ending of
+  // the word came before that, 0 for none, else one more.
+  uint32_t parent = 0, token = 0, ending = 0;
   double strongest = 0;
   size_t text = 0;  // of the parent when below the count of hypotheses, else of texts_
   double blank = 0;
@@ -25,13 +26,13 @@ struct Candidate {
 class BeamDecoder final : public CtcBeamDecoder {
  public:
   explicit BeamDecoder(std::shared_ptr<const BeamScorer> scorer) : scorer_(std::move(scorer)) {
-    Begin();
+    state_.Begin(*scorer_);
   }
 
   void Step(std::span<const float> log_probs, int64_t frame) override;
   std::vector<DecodedWord> TakeFinal() override { return std::exchange(state_.final, {}); }
-  std::vector<DecodedWord> Partial() const override { return WordsOf(best()); }
-  void Finish() override;
+  std::vector<DecodedWord> Partial() const override { return state_.WordsOf(*scorer_, best()); }
+  void Finish() override { state_.Finish(*scorer_); }
   int64_t blank_frames() const override {
     return state_.begun ? std::max<int64_t>(state_.now - best().held, 0) : 0;
   }
@@ -40,7 +41,7 @@ class BeamDecoder final : public CtcBeamDecoder {
   }
   void Reset() override {
     state_ = {};
-    Begin();
+    state_.Begin(*scorer_);
   }
   std::unique_ptr<CtcDecoder> Clone() const override {
     return std::make_unique<BeamDecoder>(*this);
@@ -56,26 +57,13 @@ class BeamDecoder final : public CtcBeamDecoder {
 
  private:
   const Hypothesis& best() const { return state_.hypotheses[0]; }
-  std::vector<DecodedWord> WordsOf(const Hypothesis& hypothesis) const;
-  // The state before the first frame of an utterance.
-  void Begin();
-
   void ChooseTokens(std::span<const float> log_probs);
   void Stay();
   void Extend(uint32_t parent, double least);
+  void Try(const BeamText& text, const Candidate& way, double mass, double least);
   void Select();
   void Become(const Candidate& candidate, Hypothesis& hypothesis);
   void Rescale();
-  void Settle();
-  void Commit(size_t words);
-  size_t Agreed() const;
-
-  bool EndsWord(const Hypothesis& hypothesis, uint32_t piece) const {
-    const CtcPieces& pieces = scorer_->pieces();
-    return !hypothesis.text.word.empty() &&
-           (pieces.BeginsWord(piece) || !hypothesis.text.word.Fits(pieces.Letters(piece)));
-  }
-  const BeamText& Ended(Hypothesis& hypothesis) const;
   const BeamText& TextOf(const Candidate& candidate) const {
     const size_t count = state_.hypotheses.size();
     return candidate.text < count ? state_.hypotheses[candidate.text].text
@@ -83,13 +71,14 @@ class BeamDecoder final : public CtcBeamDecoder {
   }
   // The candidate with this text; a free place when there is none yet.
   uint32_t& Place(uint64_t hash);
+  void MakeRoom();
 
   std::shared_ptr<const BeamScorer> scorer_;
   BeamState state_;
 
   // Scratch of a step.
   struct Token {
-    uint32_t piece;
+    uint32_t token;
     float log_prob;
     double posterior;
   };
@@ -103,27 +92,8 @@ class BeamDecoder final : public CtcBeamDecoder {
   std::vector<Hypothesis> next_;
 };
 
-void BeamDecoder::Begin() {
-  Hypothesis empty;
-  empty.text = scorer_->Begin();
-  empty.blank = 1;
-  state_.hypotheses.assign(1, empty);
-  state_.words.clear();
-  state_.log_scale = 0;
-  state_.begun = state_.has_words = false;
-}
-
-const BeamText& BeamDecoder::Ended(Hypothesis& hypothesis) const {
-  if (!hypothesis.has_ended) {
-    hypothesis.ended = hypothesis.text;
-    scorer_->EndWord(hypothesis.ended);
-    hypothesis.has_ended = true;
-  }
-  return hypothesis.ended;
-}
-
 void BeamDecoder::Step(std::span<const float> log_probs, int64_t frame) {
-  assert(log_probs.size() == scorer_->pieces().size());
+  assert(log_probs.size() == scorer_->tokens());
   if (!state_.begun) state_.hypotheses[0].held = state_.settled = frame - 1;
   state_.begun = true;
   state_.now = frame;
@@ -135,12 +105,12 @@ void BeamDecoder::Step(std::span<const float> log_probs, int64_t frame) {
   for (uint32_t i = 0; i < state_.hypotheses.size(); ++i)
     Extend(i, most - static_cast<double>(scorer_->options().beam_margin));
   Select();
-  Settle();
+  state_.Settle(*scorer_);
   Rescale();
   log_probs_ = {};
 }
 
-// The likeliest pieces; of equal ones those that come first.
+// The likeliest tokens; of equal ones those that come first.
 void BeamDecoder::ChooseTokens(std::span<const float> log_probs) {
   const CtcBeamOptions& options = scorer_->options();
   float most = SoundLog(log_probs[0]);
@@ -151,7 +121,7 @@ void BeamDecoder::ChooseTokens(std::span<const float> log_probs) {
     if (log_probs[i] >= most - options.token_margin)
       tokens_.push_back({i, SoundLog(log_probs[i]), 0});
   const auto is_likelier = [](const Token& a, const Token& b) {
-    return a.log_prob != b.log_prob ? a.log_prob > b.log_prob : a.piece < b.piece;
+    return a.log_prob != b.log_prob ? a.log_prob > b.log_prob : a.token < b.token;
   };
   if (tokens_.size() > options.tokens) {
     const auto end = tokens_.begin() + static_cast<std::ptrdiff_t>(options.tokens);
@@ -161,10 +131,9 @@ void BeamDecoder::ChooseTokens(std::span<const float> log_probs) {
   for (Token& token : tokens_) token.posterior = std::exp(static_cast<double>(token.log_prob));
 }
 
-// Every text as it is: by a blank, or by holding its last piece.
+// Every text as it is: by a blank, or by holding its last token.
 void BeamDecoder::Stay() {
-  const size_t places = state_.hypotheses.size() * (tokens_.size() + 1);
-  table_.assign(std::bit_ceil(2 * places), 0);
+  table_.assign(std::bit_ceil(4 * state_.hypotheses.size()), 0);
   candidates_.clear();
   texts_.clear();
   for (uint32_t i = 0; i < state_.hypotheses.size(); ++i) {
@@ -183,6 +152,13 @@ void BeamDecoder::Stay() {
   }
 }
 
+// Doubles the table when more than half of it is taken.
+void BeamDecoder::MakeRoom() {
+  if (2 * candidates_.size() <= table_.size()) return;
+  table_.assign(2 * table_.size(), 0);
+  for (uint32_t i = 0; i < candidates_.size(); ++i) Place(TextOf(candidates_[i]).hash) = i + 1;
+}
+
 uint32_t& BeamDecoder::Place(uint64_t hash) {
   const size_t mask = table_.size() - 1;
   size_t at = static_cast<size_t>(hash ^ (hash >> 32)) & mask;
@@ -190,31 +166,45 @@ uint32_t& BeamDecoder::Place(uint64_t hash) {
   return table_[at];
 }
 
-// Every text with one more piece, but for those that cannot score `least`.
+// Every text with one more token, but for those that cannot score `least`.
 void BeamDecoder::Extend(uint32_t parent, double least) {
   Hypothesis& from = state_.hypotheses[parent];
   for (const Token& token : tokens_) {
-    // A piece is new when another one or a blank came before.
-    const double mass = (from.blank + from.ends.Without(token.piece)) * token.posterior;
+    // A token is new when another one or a blank came before.
+    const double mass = (from.blank + from.ends.Without(token.token)) * token.posterior;
     if (mass == 0) continue;
-    const std::string_view letters = scorer_->pieces().Letters(token.piece);
-    const bool ends_word = EndsWord(from, token.piece);
-    uint32_t& place = Place(BeamScorer::HashOf(from.text.hash, ends_word, letters));
-    if (place == 0) {
-      const double gain = scorer_->MostGain(from.text, ends_word, letters.size());
-      if (std::log(mass) + from.text.score + gain < least) continue;
-      BeamText& text = texts_.emplace_back(ends_word ? Ended(from) : from.text);
-      scorer_->Spell(text, letters);
-      candidates_.emplace_back().text = state_.hypotheses.size() + texts_.size() - 1;
-      place = static_cast<uint32_t>(candidates_.size());
+    Candidate way;
+    way.parent = parent;
+    way.token = token.token;
+    if (scorer_->MayGoOn(from.text, token.token)) Try(from.text, way, mass, least);
+    if (!scorer_->MayEnd(from.text, token.token)) continue;
+    for (const BeamText& ended : from.Endings(*scorer_)) {
+      ++way.ending;
+      Try(ended, way, mass, least);
     }
-    Candidate& candidate = candidates_[place - 1];
-    candidate.ends.Add(token.piece, mass);
-    if (mass > candidate.strongest) {
-      candidate.strongest = mass;
-      candidate.parent = parent;
-      candidate.piece = token.piece;
+  }
+}
+
+// A text with one more token.
+void BeamDecoder::Try(const BeamText& text, const Candidate& way, double mass, double least) {
+  MakeRoom();
+  uint32_t& place = Place(BeamScorer::HashOf(text.hash, scorer_->Letters(way.token)));
+  if (place == 0) {
+    if (std::log(mass) + text.score + scorer_->MostGain(text, way.token) < least) return;
+    if (!scorer_->Spell(texts_.emplace_back(text), way.token)) {
+      texts_.pop_back();
+      return;
     }
+    candidates_.emplace_back().text = state_.hypotheses.size() + texts_.size() - 1;
+    place = static_cast<uint32_t>(candidates_.size());
+  }
+  Candidate& candidate = candidates_[place - 1];
+  candidate.ends.Add(way.token, mass);
+  if (mass > candidate.strongest) {
+    candidate.strongest = mass;
+    candidate.parent = way.parent;
+    candidate.token = way.token;
+    candidate.ending = way.ending;
   }
 }
 
@@ -241,18 +231,17 @@ void BeamDecoder::Select() {
 }
 
 void BeamDecoder::Become(const Candidate& candidate, Hypothesis& hypothesis) {
-  const Hypothesis& from = state_.hypotheses[candidate.parent];
-  const uint32_t piece = candidate.piece;
+  Hypothesis& from = state_.hypotheses[candidate.parent];
   hypothesis.text = TextOf(candidate);
-  hypothesis.has_ended = false;
+  hypothesis.has_endings = false;
   hypothesis.blank = candidate.blank;
   hypothesis.ends = candidate.ends;
   hypothesis.trace = from.trace;
   hypothesis.held = from.held;
   hypothesis.words = from.words;
-  if (piece == 0) {
-    hypothesis.has_ended = from.has_ended;
-    if (from.has_ended) hypothesis.ended = from.ended;
+  if (candidate.token == 0) {
+    hypothesis.has_endings = from.has_endings;
+    if (from.has_endings) hypothesis.endings = from.endings;
     if (candidate.ends.Sum() <= candidate.blank) return;
     const auto likeliest = std::max_element(candidate.ends.mass.begin(), candidate.ends.mass.end());
     const uint32_t held =
@@ -262,14 +251,11 @@ void BeamDecoder::Become(const Candidate& candidate, Hypothesis& hypothesis) {
     return;
   }
   hypothesis.held = state_.now;
-  const float log_prob = SoundLog(log_probs_[piece]);
-  const bool ends_word = EndsWord(from, piece);
-  if (ends_word) {
-    hypothesis.words.push_back(static_cast<uint32_t>(state_.words.size()));
-    state_.words.push_back(
-        {from.trace.Word(from.text.word.text()), BeamScorer::HashOf(from.text.hash, true, "")});
-  }
-  if (ends_word || scorer_->pieces().BeginsWord(piece) || from.trace.pieces == 0)
+  const float log_prob = SoundLog(log_probs_[candidate.token]);
+  if (candidate.ending > 0)
+    state_.PushWord(hypothesis, from.trace, scorer_->Ending(from.text, candidate.ending - 1),
+                    from.Endings(*scorer_)[candidate.ending - 1]);
+  if (candidate.ending > 0 || from.trace.pieces == 0)
     hypothesis.trace.Begin(state_.now, log_prob);
   else
     hypothesis.trace.Add(state_.now, log_prob);
@@ -287,102 +273,11 @@ void BeamDecoder::Rescale() {
   state_.log_scale += exponent * std::numbers::ln2;
 }
 
-// How many ended words all hypotheses have in common.
-size_t BeamDecoder::Agreed() const {
-  size_t agreed = best().words.size();
-  for (const Hypothesis& other : state_.hypotheses) {
-    agreed = std::min(agreed, other.words.size());
-    while (agreed > 0 && state_.words[other.words[agreed - 1]].hash !=
-                             state_.words[best().words[agreed - 1]].hash)
-      --agreed;
-  }
-  return agreed;
-}
-
-// Makes words final that are agreed on or too old.
-void BeamDecoder::Settle() {
-  const int64_t oldest = state_.now - scorer_->options().max_unstable_frames;
-  Hypothesis& first = state_.hypotheses[0];
-  if (!first.text.word.empty() && first.trace.last_frame <= oldest) {
-    // Long silence ends a word.
-    first.words.push_back(static_cast<uint32_t>(state_.words.size()));
-    state_.words.push_back(
-        {first.trace.Word(first.text.word.text()), BeamScorer::HashOf(first.text.hash, true, "")});
-    scorer_->EndWord(first.text);
-    first.has_ended = false;
-    first.trace = {};
-  }
-  size_t count = Agreed();
-  while (count < first.words.size() && state_.words[first.words[count]].word.last_frame <= oldest)
-    ++count;
-  if (count > 0) Commit(count);
-  // What is older than that in other hypotheses contradicts the best one.
-  std::erase_if(state_.hypotheses, [&](const Hypothesis& other) {
-    return !other.words.empty() && state_.words[other.words[0]].word.last_frame <= oldest;
-  });
-  size_t used = 0;
-  for (const Hypothesis& hypothesis : state_.hypotheses) used += hypothesis.words.size();
-  constexpr size_t kSpare = 256;  // words, so that compacting is rare
-  if (state_.words.size() > 2 * used + kSpare) state_.Compact();
-}
-
-// Makes the best hypothesis' first words final and drops the hypotheses without them.
-void BeamDecoder::Commit(size_t words) {
-  const uint64_t hash = state_.words[best().words[words - 1]].hash;
-  std::vector<DecodedWord> final = WordsOf(best());
-  final.resize(words);
-  state_.settled = final.back().last_frame;
-  std::ranges::move(final, std::back_inserter(state_.final));
-  std::erase_if(state_.hypotheses, [&](const Hypothesis& other) {
-    return other.words.size() < words || state_.words[other.words[words - 1]].hash != hash;
-  });
-  for (Hypothesis& hypothesis : state_.hypotheses)
-    hypothesis.words.erase(hypothesis.words.begin(),
-                           hypothesis.words.begin() + static_cast<std::ptrdiff_t>(words));
-  state_.has_words = true;
-}
-
-std::vector<DecodedWord> BeamDecoder::WordsOf(const Hypothesis& hypothesis) const {
-  std::vector<DecodedWord> words;
-  for (const uint32_t word : hypothesis.words) words.push_back(state_.words[word].word);
-  if (!hypothesis.text.word.empty())
-    words.push_back(hypothesis.trace.Word(hypothesis.text.word.text()));
-  // The final words before may be those of another hypothesis, which saw them end later.
-  for (DecodedWord& word : words) {
-    word.first_frame = std::max(word.first_frame, state_.settled);
-    word.last_frame = std::max(word.last_frame, state_.settled);
-  }
-  return words;
-}
-
-void BeamDecoder::Finish() {
-  // Texts as they are when their last word ends: with and without a space behind it they are one.
-  std::vector<std::pair<BeamText, double>> texts;
-  size_t best = 0;
-  double most = 0;
-  for (Hypothesis& hypothesis : state_.hypotheses)
-    texts.emplace_back(hypothesis.text.word.empty() ? hypothesis.text : Ended(hypothesis),
-                       hypothesis.Mass());
-  for (size_t i = 0; i < texts.size(); ++i) {
-    double mass = 0;
-    for (const auto& [text, part] : texts)
-      if (text.hash == texts[i].first.hash) mass += part;
-    scorer_->EndSentence(texts[i].first);
-    const double score = std::log(mass) + texts[i].first.score;
-    if (i > 0 && score <= most) continue;
-    most = score;
-    best = i;
-  }
-  for (DecodedWord& word : WordsOf(state_.hypotheses[best]))
-    state_.final.push_back(std::move(word));
-  Begin();
-}
-
 std::vector<CtcAlternative> BeamDecoder::Alternatives() const {
   std::vector<CtcAlternative> all;
   for (const Hypothesis& hypothesis : state_.hypotheses) {
     CtcAlternative& alternative = all.emplace_back();
-    for (const DecodedWord& word : WordsOf(hypothesis))
+    for (const DecodedWord& word : state_.WordsOf(*scorer_, hypothesis))
       alternative.text += (alternative.text.empty() ? "" : " ") + word.text;
     alternative.log_probability = std::log(hypothesis.Mass()) + state_.log_scale;
     alternative.score = alternative.log_probability + hypothesis.text.score;
@@ -396,7 +291,17 @@ Result<std::unique_ptr<CtcBeamDecoder>> MakeBeamDecoder(std::shared_ptr<const Ct
                                                         std::shared_ptr<const NgramLm> lm,
                                                         const CtcBeamOptions& options) {
   Result<std::shared_ptr<const BeamScorer>> scorer =
-      BeamScorer::Make(std::move(pieces), std::move(lm), options);
+      BeamScorer::OfPieces(std::move(pieces), std::move(lm), options);
+  if (!scorer) return scorer.error();
+  return std::unique_ptr<CtcBeamDecoder>(std::make_unique<BeamDecoder>(std::move(*scorer)));
+}
+
+Result<std::unique_ptr<CtcBeamDecoder>> MakeBeamDecoder(size_t phones,
+                                                        std::shared_ptr<const Lexicon> lexicon,
+                                                        std::shared_ptr<const NgramLm> lm,
+                                                        const CtcBeamOptions& options) {
+  Result<std::shared_ptr<const BeamScorer>> scorer =
+      BeamScorer::OfPhones(phones, std::move(lexicon), std::move(lm), options);
   if (!scorer) return scorer.error();
   return std::unique_ptr<CtcBeamDecoder>(std::make_unique<BeamDecoder>(std::move(*scorer)));
 }

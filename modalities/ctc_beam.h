@@ -21,19 +21,20 @@
 
 #include "modalities/ctc_decoder.h"
 #include "modalities/hotwords.h"
+#include "modalities/lexicon.h"
 #include "modalities/ngram_lm.h"
 
 namespace rill {
 
 // Logarithms are natural.
 struct CtcBeamOptions {
-  size_t beam = 16;           // hypotheses kept, 1 to 64
+  size_t beam = 64;           // hypotheses kept, 1 to 512
   float beam_margin = 12;     // how far below the best one a hypothesis may score, above 0
   size_t tokens = 16;         // pieces followed in a frame besides the blank, 1 to 256
   float token_margin = 9;     // how far below the best one of a frame a piece may be, above 0
   float blank_penalty = 0;    // taken off the blank's log posterior, -20 to 20
-  float lm_weight = 0.4f;     // 0 to 10
-  float word_bonus = 1;       // for each word, -20 to 20
+  float lm_weight = 0.6f;     // 0 to 10
+  float word_bonus = 1.5f;    // for each word, -20 to 20
   float unknown_penalty = 8;  // for each word that is not listed, 0 to 100
   int64_t max_unstable_frames = 75;  // 1 to 1,000
   std::vector<Hotword> hotwords = {};
@@ -54,6 +55,14 @@ class CtcBeamDecoder : public CtcDecoder {
 
 // `lm` may be null. An option out of range is an error.
 Result<std::unique_ptr<CtcBeamDecoder>> MakeBeamDecoder(std::shared_ptr<const CtcPieces> pieces,
+                                                        std::shared_ptr<const NgramLm> lm,
+                                                        const CtcBeamOptions& options);
+
+// The same over phones, token 0 the blank, `phones` tokens together: words are those of the
+// lexicon, whose phones are the tokens, and a hotword must consist of such. `lm` must not be null.
+// A word that nothing ends when it must end is left out.
+Result<std::unique_ptr<CtcBeamDecoder>> MakeBeamDecoder(size_t phones,
+                                                        std::shared_ptr<const Lexicon> lexicon,
                                                         std::shared_ptr<const NgramLm> lm,
                                                         const CtcBeamOptions& options);
 

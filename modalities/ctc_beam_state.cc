@@ -5,7 +5,7 @@
 namespace rill {
 namespace {
 
-constexpr uint32_t kBeamState = 0x31425243;  // "CRB1"
+constexpr uint32_t kBeamState = 0x32425243;  // "CRB2"
 constexpr double kMostMass = 0x1p64;
 
 bool TakeMass(Cursor& cursor, double& mass) {
@@ -18,8 +18,8 @@ bool TakeSound(Cursor& cursor, const BeamScorer& scorer, size_t words, Hypothesi
   BeamEnds& ends = hypothesis.ends;
   if (!cursor.Take(ends.count) || ends.count > BeamEnds::kMost) return false;
   for (uint32_t i = 0; i < ends.count; ++i)
-    if (!cursor.Take(ends.pieces[i]) || ends.pieces[i] == 0 ||
-        ends.pieces[i] >= scorer.pieces().size() || !TakeMass(cursor, ends.mass[i]))
+    if (!cursor.Take(ends.pieces[i]) || ends.pieces[i] == 0 || ends.pieces[i] >= scorer.tokens() ||
+        !TakeMass(cursor, ends.mass[i]))
       return false;
   uint32_t count = 0;
   if (!TakeSound(cursor, hypothesis.trace) || !TakeFrame(cursor, hypothesis.held) ||

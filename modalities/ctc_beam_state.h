@@ -22,8 +22,10 @@ struct BeamEnds {
 
 struct Hypothesis {
   BeamText text;
-  BeamText ended;          // the text after EndWord(), when has_ended: made when first asked for
-  bool has_ended = false;  // not part of the state's bytes
+  // The texts that end its word, when has_endings: made when first asked for, not part of the
+  // state's bytes.
+  std::vector<BeamText> endings;
+  bool has_endings = false;
   // Probabilities relative to exp(log_scale) of the whole search.
   double blank = 0;             // of alignments that end in a blank
   BeamEnds ends;                // of those that end in a piece
@@ -32,6 +34,7 @@ struct Hypothesis {
   std::vector<uint32_t> words;  // ended but not final, indices of BeamState::words
 
   double Mass() const { return blank + ends.Sum(); }
+  const std::vector<BeamText>& Endings(const BeamScorer& scorer);
 };
 
 struct BeamWord {
@@ -48,10 +51,28 @@ struct BeamState {
   double log_scale = 0;
   bool begun = false, has_words = false;  // of the utterance; words that are final
 
-  // Forgets words that no hypothesis has; those left are in the order of the hypotheses.
-  void Compact();
+  // As before the first frame of an utterance.
+  void Begin(const BeamScorer& scorer);
+  // Of the hypothesis' unfinished word an ending, as the newest ended word.
+  void PushWord(Hypothesis& hypothesis, const WordTrace& trace, std::string_view text,
+                const BeamText& ended);
+  // What a hypothesis has after the final words.
+  std::vector<DecodedWord> WordsOf(const BeamScorer& scorer, const Hypothesis& hypothesis) const;
+  // Makes words final that all hypotheses agree on or that are too old.
+  void Settle(const BeamScorer& scorer);
+  // Makes all words of the best text final.
+  void Finish(const BeamScorer& scorer);
+
   std::vector<std::byte> Save(const BeamScorer& scorer) const;
   static Result<BeamState> Restore(const BeamScorer& scorer, std::span<const std::byte> bytes);
+
+ private:
+  // Ends the unfinished word as is likeliest; one that cannot end is dropped.
+  void EndWord(const BeamScorer& scorer, Hypothesis& hypothesis);
+  size_t Agreed() const;
+  void Commit(const BeamScorer& scorer, size_t count);
+  // Forgets words that no hypothesis has; those left are in the order of the hypotheses.
+  void Compact();
 };
 
 }  // namespace rill

@@ -118,7 +118,8 @@ class GreedyDecoder final : public CtcDecoder {
       return Error{"state is of another decoder than a greedy one with these pieces and penalty"};
     if (!cursor.Take(other.last_) || other.last_ >= pieces_->size() ||
         !TakeFrame(cursor, other.now_) || !TakeFrame(cursor, other.held_) || !cursor.Take(flags) ||
-        flags > 3 || !TakeSound(cursor, other.word_) || !TakeSound(cursor, other.trace_) ||
+        flags > 3 || !TakeSound(cursor, other.word_) ||
+        !std::ranges::all_of(other.word_.text(), IsLetter) || !TakeSound(cursor, other.trace_) ||
         !TakeSound(cursor, other.final_) || cursor.left() > 0)
       return damaged;
     other.begun_ = (flags & 1) != 0;

@@ -40,7 +40,7 @@ bool TakeSound(Cursor& cursor, SpelledWord& word) {
   if (!cursor.Take(count) || count > word.letters.size() || !cursor.Take(count, letters))
     return false;
   for (const std::byte letter : letters) word.Append(static_cast<char>(letter));
-  return std::ranges::all_of(word.text(), IsLetter);
+  return true;
 }
 
 bool TakeSound(Cursor& cursor, WordTrace& trace) {
@@ -57,7 +57,8 @@ bool TakeSound(Cursor& cursor, std::vector<DecodedWord>& words) {
   for (uint64_t i = 0; i < count; ++i) {
     SpelledWord spelled;
     DecodedWord word;
-    if (!TakeSound(cursor, spelled) || spelled.empty() || !TakeFrame(cursor, word.first_frame) ||
+    if (!TakeSound(cursor, spelled) || spelled.empty() ||
+        !std::ranges::all_of(spelled.text(), IsLetter) || !TakeFrame(cursor, word.first_frame) ||
         !TakeFrame(cursor, word.last_frame) || word.first_frame > word.last_frame ||
         !cursor.Take(word.confidence) || !(word.confidence >= 0 && word.confidence <= 1))
       return false;

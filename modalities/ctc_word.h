@@ -12,7 +12,7 @@ namespace rill {
 
 inline bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || c == '\''; }
 
-// The letters of a word.
+// The letters of a word, or its phones.
 struct SpelledWord {
   std::array<char, CtcPieces::kMostLetters> letters{};
   uint8_t count = 0;
@@ -61,8 +61,8 @@ void PutBytes(std::vector<std::byte>& to, const SpelledWord& word);
 void PutBytes(std::vector<std::byte>& to, const WordTrace& trace);
 void PutBytes(std::vector<std::byte>& to, const std::vector<DecodedWord>& words);
 
-// False for what no decoder can have written. Frames lie within 2^60, so that differences do not
-// overflow.
+// False for what no decoder can have written; what the letters of a spelled word may be is not
+// asked. Frames lie within 2^60, so that differences do not overflow.
 bool TakeFrame(Cursor& cursor, int64_t& frame);
 bool TakeSound(Cursor& cursor, SpelledWord& word);
 bool TakeSound(Cursor& cursor, WordTrace& trace);

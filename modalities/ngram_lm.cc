@@ -1,7 +1,6 @@
 #include "modalities/ngram_lm.h"
 
 #include <algorithm>
-#include <bit>
 #include <cassert>
 #include <filesystem>
 #include <fstream>
@@ -43,23 +42,11 @@ Result<std::shared_ptr<const NgramLm>> NgramLm::Parse(std::span<const std::byte>
 
 NgramLm::NgramLm(NgramTables tables, uint64_t fingerprint)
     : tables_(std::move(tables)),
+      best_(tables_.levels[0].log_prob),
       begin_(tables_.Find("<s>")),
       end_(tables_.Find("</s>")),
       unknown_(tables_.Find("<unk>")),
-      fingerprint_(fingerprint) {
-  const std::vector<float>& words = tables_.levels[0].log_prob;
-  best_.emplace_back();
-  for (size_t i = 0; i < words.size(); i += kBlock)
-    best_[0].push_back(
-        std::ranges::max(std::span(words).subspan(i, std::min(kBlock, words.size() - i))));
-  for (size_t half = 1; 2 * half <= best_[0].size(); half *= 2) {
-    const std::vector<float>& last = best_.back();
-    std::vector<float> next;
-    for (size_t i = 0; i + half < last.size(); ++i)
-      next.push_back(std::max(last[i], last[i + half]));
-    best_.push_back(std::move(next));
-  }
-}
+      fingerprint_(fingerprint) {}
 
 uint32_t NgramLm::Find(std::string_view word) const {
   const uint32_t id = tables_.Find(word);
@@ -101,25 +88,10 @@ float NgramLm::LogProb(const Context& context, uint32_t word) const {
 }
 
 NgramLm::Prefix NgramLm::Narrow(const Prefix& prefix, char letter) const {
-  // All words of the range have the prefix, so the next letter alone decides; a word that is the
-  // prefix itself has none and comes first.
-  const auto next = [&](uint32_t id) {
-    const uint32_t at = tables_.starts[id] + prefix.letters;
+  return rill::Narrow(prefix, static_cast<unsigned char>(letter), [this](uint32_t id, uint32_t k) {
+    const uint32_t at = tables_.starts[id] + k;
     return at < tables_.starts[id + 1] ? static_cast<unsigned char>(tables_.letters[at]) : -1;
-  };
-  const auto bound = [&](int least) {
-    uint32_t low = prefix.first, high = prefix.last;
-    while (low < high) {
-      const uint32_t middle = low + (high - low) / 2;
-      if (next(middle) < least)
-        low = middle + 1;
-      else
-        high = middle;
-    }
-    return low;
-  };
-  const int wanted = static_cast<unsigned char>(letter);
-  return {bound(wanted), bound(wanted + 1), prefix.letters + 1};
+  });
 }
 
 uint32_t NgramLm::Exact(const Prefix& prefix) const {
@@ -128,16 +100,8 @@ uint32_t NgramLm::Exact(const Prefix& prefix) const {
 }
 
 float NgramLm::Best(const Prefix& prefix) const {
-  const std::span<const float> words = tables_.levels[0].log_prob;
-  if (prefix.empty()) return words[unknown_];
-  const size_t first = prefix.first / kBlock + 1, last = prefix.last / kBlock;  // whole blocks
-  if (first >= last)
-    return std::ranges::max(words.subspan(prefix.first, prefix.last - prefix.first));
-  const std::vector<float>& level = best_[std::bit_width(last - first) - 1];
-  float best = std::max(level[first], level[last - std::bit_floor(last - first)]);
-  for (size_t i = prefix.first; i < first * kBlock; ++i) best = std::max(best, words[i]);
-  for (size_t i = last * kBlock; i < prefix.last; ++i) best = std::max(best, words[i]);
-  return best;
+  return prefix.empty() ? tables_.levels[0].log_prob[unknown_]
+                        : best_.Of(prefix.first, prefix.last);
 }
 
 }  // namespace rill

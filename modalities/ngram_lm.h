@@ -16,6 +16,7 @@
 #include <memory>
 
 #include "modalities/ngram_tables.h"
+#include "modalities/sorted_ranges.h"
 
 namespace rill {
 
@@ -36,12 +37,7 @@ class NgramLm {
 
     friend bool operator==(const Context&, const Context&) = default;
   };
-  // The words [first, last) that begin with so many letters; none when first == last.
-  struct Prefix {
-    uint32_t first = 0, last = 0, letters = 0;
-
-    bool empty() const { return first == last; }
-  };
+  using Prefix = PrefixRange;  // of ids
 
   size_t order() const { return tables_.levels.size(); }
   size_t words() const { return tables_.words(); }
@@ -73,9 +69,7 @@ class NgramLm {
   float LogProb(const Context& context, uint32_t word) const;
 
   NgramTables tables_;
-  // Level k: the largest log_prob of each kBlock << k words from a multiple of kBlock on.
-  static constexpr size_t kBlock = 64;
-  std::vector<std::vector<float>> best_;
+  RangeMaximum best_;  // of log p(word)
   uint32_t begin_, end_, unknown_;
   uint64_t fingerprint_;
 };

@@ -5,6 +5,18 @@
 #include <cmath>
 
 namespace rill {
+namespace {
+
+// Logits to logarithms of their softmax.
+void LogSoftmax(std::span<float> values) {
+  const float most = *std::max_element(values.begin(), values.end());
+  double sum = 0;
+  for (const float y : values) sum += std::exp(static_cast<double>(y - most));
+  const float total = most + static_cast<float>(std::log(sum));
+  for (float& y : values) y -= total;
+}
+
+}  // namespace
 
 Result<TranscribeHead> TranscribeHead::Load(const Weights& weights, size_t width) {
   const Result<double> epsilon = weights.Number("rill.norm_epsilon", 0, 1);
@@ -31,9 +43,29 @@ Result<TranscribeHead> TranscribeHead::Load(const Weights& weights, size_t width
   Result<Linear> out =
       Linear::Load(weights, "transcribe.out", pieces->size(), width, Bias::kPresent);
   if (!out) return out.error();
-  return TranscribeHead(std::move(*pieces), static_cast<size_t>(*usual),
-                        static_cast<size_t>(*flush), std::move(*ahead), std::move(*norm),
-                        std::move(*out));
+  TranscribeHead head(std::move(*pieces), static_cast<size_t>(*usual), static_cast<size_t>(*flush),
+                      std::move(*ahead), std::move(*norm), std::move(*out));
+  if (const Result<void> loaded = head.LoadPhones(weights); !loaded) return loaded.error();
+  return head;
+}
+
+Result<void> TranscribeHead::LoadPhones(const Weights& weights) {
+  if (!weights.Has("rill.transcribe.phones")) return {};
+  Result<std::vector<std::string>> phones = weights.Texts("rill.transcribe.phones");
+  if (!phones) return phones.error();
+  if (phones->size() < 2 || phones->size() > kMostPhones || !phones->front().empty())
+    return weights.Complain("rill.transcribe.phones has " + std::to_string(phones->size()) +
+                            " phones, 2 to " + std::to_string(kMostPhones) +
+                            " are read, of which the first is empty");
+  const Result<std::string_view> pronunciations = weights.Bytes("rill.transcribe.pronunciations");
+  if (!pronunciations) return pronunciations.error();
+  Result<Linear> out =
+      Linear::Load(weights, "transcribe.phones", phones->size(), width(), Bias::kPresent);
+  if (!out) return out.error();
+  phones_ = std::move(*phones);
+  pronunciations_ = *pronunciations;
+  phones_out_.emplace(std::move(*out));
+  return {};
 }
 
 TranscribeHead::TranscribeHead(std::vector<std::string> pieces, size_t usual_lookahead,
@@ -50,7 +82,7 @@ TranscribeHead::TranscribeHead(std::vector<std::string> pieces, size_t usual_loo
 bool TranscribeHead::Step(std::span<const float> hidden, size_t lookahead, Lane lane,
                           Scratch& scratch, std::span<float> log_probabilities) const {
   assert(hidden.size() == width() && lookahead <= most_lookahead());
-  assert(log_probabilities.size() == pieces_.size());
+  assert(log_probabilities.size() == outputs());
   const std::span<float> recent = lane.Floats(recent_);
   std::copy(recent.begin() + static_cast<std::ptrdiff_t>(width()), recent.end(), recent.begin());
   std::copy(hidden.begin(), hidden.end(), recent.end() - static_cast<std::ptrdiff_t>(width()));
@@ -67,12 +99,12 @@ bool TranscribeHead::Step(std::span<const float> hidden, size_t lookahead, Lane 
     x[i] = sum;
   }
   norm_.Step(x, x);
-  out_.Step(x, log_probabilities);
-  const float most = *std::max_element(log_probabilities.begin(), log_probabilities.end());
-  double sum = 0;
-  for (const float y : log_probabilities) sum += std::exp(static_cast<double>(y - most));
-  const float total = most + static_cast<float>(std::log(sum));
-  for (float& y : log_probabilities) y -= total;
+  out_.Step(x, log_probabilities.first(pieces_.size()));
+  LogSoftmax(log_probabilities.first(pieces_.size()));
+  if (phones_out_) {
+    phones_out_->Step(x, log_probabilities.subspan(pieces_.size()));
+    LogSoftmax(log_probabilities.subspan(pieces_.size()));
+  }
   return true;
 }
 

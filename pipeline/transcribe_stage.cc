@@ -5,7 +5,41 @@
 #include <cmath>
 #include <utility>
 
+#include "pipeline/language_model.h"
+
 namespace rill {
+namespace {
+
+Result<std::unique_ptr<CtcDecoder>> MakeDecoder(const Model& model, DecoderKind kind,
+                                                const TranscribeOptions& options) {
+  const TranscribeHead& head = *model.transcribe();
+  CtcBeamOptions search = options.search;
+  search.blank_penalty = static_cast<float>(options.blank_penalty);
+  search.lm_weight = options.lm_weight.value_or(search.lm_weight);
+  search.word_bonus = options.word_bonus.value_or(search.word_bonus);
+  const auto widened = [](auto made) -> Result<std::unique_ptr<CtcDecoder>> {
+    if (!made) return made.error();
+    return std::unique_ptr<CtcDecoder>(std::move(*made));
+  };
+  if (kind == DecoderKind::kLexicon) {
+    // Chosen on validation speakers (models/speech-en.md).
+    constexpr float kBlankPenalty = 1, kLmWeight = 1, kWordBonus = 0.5f;
+    search.blank_penalty = std::min(search.blank_penalty + kBlankPenalty, 20.0f);
+    search.lm_weight = options.lm_weight.value_or(kLmWeight);
+    search.word_bonus = options.word_bonus.value_or(kWordBonus);
+    Result<std::shared_ptr<const Lexicon>> lexicon = OpenLexicon(model, options.pronunciations);
+    if (!lexicon) return lexicon.error();
+    return widened(
+        MakeBeamDecoder(head.phones().size(), std::move(*lexicon), options.language_model, search));
+  }
+  Result<std::shared_ptr<const CtcPieces>> pieces = CtcPieces::Make(head.pieces());
+  if (!pieces) return model.weights().Complain(pieces.error().message);
+  if (kind == DecoderKind::kGreedy) return MakeGreedyDecoder(*pieces, search.blank_penalty);
+  return widened(MakeBeamDecoder(*pieces, options.language_model, search));
+}
+
+}  // namespace
+
 Result<TranscribeStage> TranscribeStage::Open(std::shared_ptr<const Model> model,
                                               const TranscribeOptions& options) {
   const TranscribeHead* head = model->transcribe();
@@ -19,23 +53,18 @@ Result<TranscribeStage> TranscribeStage::Open(std::shared_ptr<const Model> model
     return Error{"endpoint rules of " + std::to_string(rules.pause_s) + ", " +
                  std::to_string(rules.long_s) + " and " + std::to_string(rules.long_pause_s) +
                  " s, all must be positive"};
-  Result<std::shared_ptr<const CtcPieces>> pieces = CtcPieces::Make(head->pieces());
-  if (!pieces) return model->weights().Complain(pieces.error().message);
-  std::unique_ptr<CtcDecoder> decoder;
-  if (options.beam) {
-    CtcBeamOptions search = options.search;
-    search.blank_penalty = static_cast<float>(options.blank_penalty);
-    auto made = MakeBeamDecoder(*pieces, options.language_model, search);
-    if (!made) return made.error();
-    decoder = std::move(*made);
-  } else {
-    decoder = MakeGreedyDecoder(*pieces, static_cast<float>(options.blank_penalty));
-  }
-  return TranscribeStage(std::move(model), lookahead, options, std::move(decoder));
+  DecoderKind kind = options.decoder;
+  if (kind == DecoderKind::kAuto)
+    kind = options.language_model && !head->phones().empty() ? DecoderKind::kLexicon
+                                                             : DecoderKind::kBeam;
+  Result<std::unique_ptr<CtcDecoder>> decoder = MakeDecoder(*model, kind, options);
+  if (!decoder) return decoder.error();
+  return TranscribeStage(std::move(model), lookahead, options, kind == DecoderKind::kLexicon,
+                         std::move(*decoder));
 }
 
 TranscribeStage::TranscribeStage(std::shared_ptr<const Model> model, size_t lookahead,
-                                 const TranscribeOptions& options,
+                                 const TranscribeOptions& options, bool by_phones,
                                  std::unique_ptr<CtcDecoder> decoder)
     : model_(std::move(model)),
       lookahead_(lookahead),
@@ -45,7 +74,9 @@ TranscribeStage::TranscribeStage(std::shared_ptr<const Model> model, size_t look
       state_(layout_),
       scratch_(head().ScratchFloats()),
       decoder_(std::move(decoder)),
-      log_probabilities_(head().pieces().size()) {
+      log_probabilities_(head().outputs()),
+      first_(by_phones ? head().pieces().size() : 0),
+      count_(by_phones ? head().phones().size() : head().pieces().size()) {
   Reset();
 }
 
@@ -59,6 +90,8 @@ TranscribeStage::TranscribeStage(const TranscribeStage& other)
       scratch_(other.scratch_),
       decoder_(other.decoder_->Clone()),
       log_probabilities_(other.log_probabilities_),
+      first_(other.first_),
+      count_(other.count_),
       events_(other.events_) {}
 
 TranscribeStage& TranscribeStage::operator=(const TranscribeStage& other) {
@@ -95,7 +128,8 @@ bool TranscribeStage::IsOver() {
 void TranscribeStage::Run(const FrameBlock& hidden) {
   assert(hidden.scales.size() == 1);
   if (!head().Step(hidden.values, lookahead_, state_.lane(0), scratch_, log_probabilities_)) return;
-  decoder_->Step(log_probabilities_, frames() - static_cast<int64_t>(lookahead_) - 1);
+  decoder_->Step(std::span(log_probabilities_).subspan(first_, count_),
+                 frames() - static_cast<int64_t>(lookahead_) - 1);
   TakeWords();
   if (IsOver()) EndUtterance();
 }

@@ -23,12 +23,21 @@ struct EndpointRules {
   double long_pause_s = 0.24;  // ... a shorter silence, and one three times as long at any
 };
 
+// How words are found: from the best piece of every frame; by a beam search over pieces, which
+// spells any word; or over phones, of the words of a lexicon. By itself it is over phones where the
+// model has them and there is a language model.
+enum class DecoderKind { kAuto, kGreedy, kBeam, kLexicon };
+
 struct TranscribeOptions {
   std::optional<size_t> lookahead = {};  // frames; none: as the model says
-  bool beam = true;                      // prefix beam search instead of the best piece a frame
-  double blank_penalty = 0;              // natural logarithm, taken from the blank's probability
-  std::shared_ptr<const NgramLm> language_model = {};  // of the beam search; may be null
-  CtcBeamOptions search = {};                          // of the beam search
+  DecoderKind decoder = DecoderKind::kAuto;
+  // Nats taken from the blank, -20 to 20, beside what the search by phones takes by itself.
+  double blank_penalty = 0;
+  std::shared_ptr<const NgramLm> language_model = {};  // of the searches; may be null
+  std::string pronunciations = {};  // path of a file, what the model's lexicon lacks; empty: none
+  // None: as suits the decoder; they and `blank_penalty` stand above those of `search`.
+  std::optional<float> lm_weight = {}, word_bonus = {};
+  CtcBeamOptions search = {};
   EndpointRules endpoint = {};
 };
 
@@ -77,7 +86,8 @@ class TranscribeStage {
   enum Counter { kLookahead, kUtteranceFrames, kCounters };
 
   TranscribeStage(std::shared_ptr<const Model> model, size_t lookahead,
-                  const TranscribeOptions& options, std::unique_ptr<CtcDecoder> decoder);
+                  const TranscribeOptions& options, bool by_phones,
+                  std::unique_ptr<CtcDecoder> decoder);
 
   const TranscribeHead& head() const { return *model_->transcribe(); }
   int64_t Frames(double seconds) const;
@@ -94,6 +104,7 @@ class TranscribeStage {
   Scratch scratch_;
   std::unique_ptr<CtcDecoder> decoder_;
   std::vector<float> log_probabilities_;
+  size_t first_ = 0, count_;  // of them, the decoder's
   std::vector<TranscriptEvent> events_;
 };
 

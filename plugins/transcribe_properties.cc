@@ -11,11 +11,16 @@ constexpr guint kMostMilliseconds = 3600 * 1000;
 GType DecoderType() {
   static const GType type = [] {
     static const GEnumValue values[] = {
+        {static_cast<gint>(DecoderKind::kAuto),
+         "lexicon where the model has phones and there is a language model, else beam", "auto"},
         {static_cast<gint>(DecoderKind::kGreedy),
          "the likeliest piece of every frame: partial "
          "results only ever grow",
          "greedy"},
-        {static_cast<gint>(DecoderKind::kBeam), "prefix beam search with a language model", "beam"},
+        {static_cast<gint>(DecoderKind::kBeam),
+         "prefix beam search over pieces of words, which spells any word", "beam"},
+        {static_cast<gint>(DecoderKind::kLexicon),
+         "prefix beam search over phones, of the words of a lexicon", "lexicon"},
         {0, nullptr, nullptr}};
     return g_enum_register_static("LfmDecoder", values);
   }();
@@ -34,16 +39,20 @@ GParamSpec* Spec(TranscribeProperty property, const TranscribeSettings& usual) {
       return g_param_spec_enum("decoder", "Decoder", "How words are found", DecoderType(),
                                static_cast<gint>(usual.decoder), kInReady);
     case kLanguageModel:
-      return g_param_spec_string(
-          "language-model", "Language model",
-          "File of n-grams for decoder=beam, ARPA or Rill's own, or the name "
-          "of one in RILL_MODEL_PATH or shipped; empty: none",
-          usual.language_model.c_str(), kInReady);
+      return g_param_spec_string("language-model", "Language model",
+                                 "File of n-grams, ARPA or Rill's own, or the name "
+                                 "of one in RILL_MODEL_PATH or shipped; empty: none",
+                                 usual.language_model.c_str(), kInReady);
+    case kPronunciations:
+      return g_param_spec_string("pronunciations", "Pronunciations",
+                                 "File of words that the model's lexicon lacks, for "
+                                 "decoder=lexicon: a line \"rill R IH L\" "
+                                 "each; empty: none",
+                                 usual.pronunciations.c_str(), kInReady);
     case kHotwords:
-      return g_param_spec_string(
-          "hotwords", "Hotwords",
-          "Words and phrases to expect, separated by commas, for decoder=beam",
-          usual.hotwords.c_str(), kInReady);
+      return g_param_spec_string("hotwords", "Hotwords",
+                                 "Words and phrases to expect, separated by commas",
+                                 usual.hotwords.c_str(), kInReady);
     case kHotwordBoost:
       return g_param_spec_double("hotword-boost", "Hotword boost",
                                  "How much likelier hotwords are, nats a phrase", 0.01, 20,
@@ -54,15 +63,17 @@ GParamSpec* Spec(TranscribeProperty property, const TranscribeSettings& usual) {
                                  "invents more",
                                  -20, 20, usual.blank_penalty, kInReady);
     case kBeam:
-      return g_param_spec_uint("beam", "Beam", "Texts that decoder=beam follows", 1, 64, usual.beam,
+      return g_param_spec_uint("beam", "Beam", "Texts that a search follows", 1, 512, usual.beam,
                                kInReady);
     case kLmWeight:
-      return g_param_spec_double("lm-weight", "LM weight", "Weight of the language model", 0, 10,
+      return g_param_spec_double("lm-weight", "LM weight",
+                                 "Weight of the language model; -1: as suits the decoder", -1, 10,
                                  usual.lm_weight, kInReady);
     case kWordBonus:
-      return g_param_spec_double("word-bonus", "Word bonus",
-                                 "Nats for every word, against lm-weight", -20, 20,
-                                 usual.word_bonus, kInReady);
+      return g_param_spec_double(
+          "word-bonus", "Word bonus",
+          "Nats for every word, against lm-weight; -100: as suits the decoder", -100, 20,
+          usual.word_bonus, kInReady);
     case kPause:
       return g_param_spec_uint("pause", "Pause", "Milliseconds of silence that end an utterance", 1,
                                kMostMilliseconds, usual.pause_ms, kInReady);
@@ -124,10 +135,7 @@ std::string Text(const GValue* value) {
 
 }  // namespace
 
-TranscribeSettings::TranscribeSettings()
-    : language_model(kDefaultLanguageModel),
-      lm_weight(static_cast<double>(CtcBeamOptions().lm_weight)),
-      word_bonus(static_cast<double>(CtcBeamOptions().word_bonus)) {}
+TranscribeSettings::TranscribeSettings() : language_model(kDefaultLanguageModel) {}
 
 void InstallTranscribeProperties(GObjectClass* object_class, guint first) {
   const TranscribeSettings usual;
@@ -141,6 +149,7 @@ void SetTranscribeProperty(TranscribeSettings& settings, guint property, const G
     case kLookahead: settings.lookahead = g_value_get_int(value); break;
     case kDecoder: settings.decoder = static_cast<DecoderKind>(g_value_get_enum(value)); break;
     case kLanguageModel: settings.language_model = Text(value); break;
+    case kPronunciations: settings.pronunciations = Text(value); break;
     case kHotwords: settings.hotwords = Text(value); break;
     case kHotwordBoost: settings.hotword_boost = g_value_get_double(value); break;
     case kBlankPenalty: settings.blank_penalty = g_value_get_double(value); break;
@@ -167,6 +176,7 @@ void GetTranscribeProperty(const TranscribeSettings& settings, guint property, G
     case kLookahead: g_value_set_int(value, settings.lookahead); break;
     case kDecoder: g_value_set_enum(value, static_cast<gint>(settings.decoder)); break;
     case kLanguageModel: g_value_set_string(value, settings.language_model.c_str()); break;
+    case kPronunciations: g_value_set_string(value, settings.pronunciations.c_str()); break;
     case kHotwords: g_value_set_string(value, settings.hotwords.c_str()); break;
     case kHotwordBoost: g_value_set_double(value, settings.hotword_boost); break;
     case kBlankPenalty: g_value_set_double(value, settings.blank_penalty); break;
@@ -195,11 +205,12 @@ Result<TranscribeOptions> ToOptions(const TranscribeSettings& settings) {
   options.blank_penalty = settings.blank_penalty;
   options.endpoint = {settings.pause_ms / kMilliseconds, settings.long_ms / kMilliseconds,
                       settings.long_pause_ms / kMilliseconds};
-  options.beam = settings.decoder == DecoderKind::kBeam;
-  if (!options.beam) return options;
+  options.decoder = settings.decoder;
+  if (options.decoder == DecoderKind::kGreedy) return options;
+  options.pronunciations = settings.pronunciations;
   options.search.beam = settings.beam;
-  options.search.lm_weight = static_cast<float>(settings.lm_weight);
-  options.search.word_bonus = static_cast<float>(settings.word_bonus);
+  if (settings.lm_weight >= 0) options.lm_weight = static_cast<float>(settings.lm_weight);
+  if (settings.word_bonus >= -20) options.word_bonus = static_cast<float>(settings.word_bonus);
   options.search.hotwords =
       ParseHotwords(settings.hotwords, static_cast<float>(settings.hotword_boost));
   if (settings.language_model.empty()) return options;

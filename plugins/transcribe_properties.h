@@ -10,18 +10,16 @@
 
 namespace rill {
 
-enum class DecoderKind { kGreedy, kBeam };
-
 // What an element is set to.
 struct TranscribeSettings {
   gint lookahead = -1;  // frames; -1: as the model says
-  DecoderKind decoder = DecoderKind::kBeam;
-  std::string language_model;
+  DecoderKind decoder = DecoderKind::kAuto;
+  std::string language_model, pronunciations;
   std::string hotwords;
   gdouble hotword_boost = 2;
   gdouble blank_penalty = 0;
-  guint beam = 16;
-  gdouble lm_weight = 0, word_bonus = 0;  // set to CtcBeamOptions' in the constructor
+  guint beam = static_cast<guint>(CtcBeamOptions().beam);
+  gdouble lm_weight = -1, word_bonus = -100;  // out of range: as suits the decoder
   guint pause_ms = 800, long_ms = 20000, long_pause_ms = 240;
   TextSettings text;
   bool messages = true;
@@ -37,6 +35,7 @@ enum TranscribeProperty : guint {
   kLookahead,
   kDecoder,
   kLanguageModel,
+  kPronunciations,
   kHotwords,
   kHotwordBoost,
   kBlankPenalty,

@@ -153,6 +153,7 @@ Json Describe(const Model& model, const std::vector<Part>& parts, const Session*
     json["encoders"]["audio"] = {{"rate_hz", audio->rate()}, {"frame_samples", audio->hop()}};
   if (const TranscribeHead* head = model.transcribe(); head != nullptr)
     json["heads"]["transcribe"] = {{"pieces", head->pieces().size()},
+                                   {"phones", head->phones().size()},
                                    {"lookahead", head->usual_lookahead()},
                                    {"most_lookahead", head->most_lookahead()}};
   if (one != nullptr && two != nullptr) {
@@ -194,10 +195,11 @@ void PrintModel(const Json& json, const std::vector<Part>& parts) {
                encoders["audio"]["frame_samples"].get<size_t>(),
                encoders["audio"]["rate_hz"].get<size_t>());
   if (heads.contains("transcribe"))
-    fmt::print("head         transcribe: {} word pieces, {} frames of lookahead, at most {}\n",
-               heads["transcribe"]["pieces"].get<size_t>(),
-               heads["transcribe"]["lookahead"].get<size_t>(),
-               heads["transcribe"]["most_lookahead"].get<size_t>());
+    fmt::print(
+        "head         transcribe: {} word pieces, {} phones, {} frames of lookahead, at most {}\n",
+        heads["transcribe"]["pieces"].get<size_t>(), heads["transcribe"]["phones"].get<size_t>(),
+        heads["transcribe"]["lookahead"].get<size_t>(),
+        heads["transcribe"]["most_lookahead"].get<size_t>());
   if (heads.contains("forecast"))
     fmt::print("head         forecast: 1 to {} steps, quantiles {}\n",
                heads["forecast"]["horizon"].get<size_t>(),

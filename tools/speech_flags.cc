@@ -1,8 +1,17 @@
 #include "tools/speech_flags.h"
 
+#include <algorithm>
+#include <array>
+
 #include "pipeline/language_model.h"
 
 namespace rill {
+namespace {
+
+// In the order of DecoderKind.
+constexpr std::array<std::string_view, 4> kDecoders = {"auto", "greedy", "beam", "lexicon"};
+
+}  // namespace
 
 void AddSpeechFlags(CLI::App& command, SpeechFlags& flags) {
   command.add_option("-m,--model", flags.model, "Model file or name")->capture_default_str();
@@ -10,20 +19,25 @@ void AddSpeechFlags(CLI::App& command, SpeechFlags& flags) {
       .add_option("--lookahead", flags.lookahead,
                   "Frames of 40 ms that a result waits for; as the model says")
       ->check(CLI::Range(0, static_cast<int>(TranscribeHead::kMostLookahead)));
-  command.add_option("--decoder", flags.decoder, "greedy, or beam: search with a language model")
-      ->check(CLI::IsMember({"greedy", "beam"}))
+  command
+      .add_option("--decoder", flags.decoder,
+                  "greedy; beam: a search that spells any word; lexicon: one of known words by "
+                  "their phones; auto: the last two, as the model allows")
+      ->check(CLI::IsMember(std::vector<std::string>(kDecoders.begin(), kDecoders.end())))
       ->capture_default_str();
   command
       .add_option("--language-model", flags.language_model,
-                  "N-grams for the beam, ARPA or Rill's own; none for none")
+                  "N-grams for a search, ARPA or Rill's own; none for none")
       ->capture_default_str();
   command.add_option("--lm-weight", flags.lm_weight, "Weight of the language model")
       ->check(CLI::Range(0.0, 10.0));
   command.add_option("--word-bonus", flags.word_bonus, "Nats for every word")
       ->check(CLI::Range(-20.0, 20.0));
   command.add_option("--beam", flags.beam, "Texts that the beam follows")
-      ->check(CLI::Range(1, 64))
+      ->check(CLI::Range(1, 512))
       ->capture_default_str();
+  command.add_option("--pronunciations", flags.pronunciations,
+                     "File of words that the model's lexicon lacks: a line \"rill R IH L\" each");
   command.add_option("--hotwords", flags.hotwords,
                      "Words and phrases to expect: \"rill, new york\"");
   command.add_option("--hotword-boost", flags.hotword_boost, "How much likelier they are, nats")
@@ -46,14 +60,16 @@ Result<Transcriber> OpenTranscriber(const SpeechFlags& flags) {
   if (!model) return model.error();
   TranscribeOptions options;
   if (flags.lookahead >= 0) options.lookahead = static_cast<size_t>(flags.lookahead);
-  options.beam = flags.decoder == "beam";
+  options.decoder =
+      static_cast<DecoderKind>(std::ranges::find(kDecoders, flags.decoder) - kDecoders.begin());
+  options.pronunciations = flags.pronunciations;
   options.blank_penalty = flags.blank_penalty;
   options.endpoint.pause_s = flags.pause_s;
   options.search.beam = flags.beam;
-  if (flags.lm_weight >= 0) options.search.lm_weight = static_cast<float>(flags.lm_weight);
-  if (flags.word_bonus >= -20) options.search.word_bonus = static_cast<float>(flags.word_bonus);
+  if (flags.lm_weight >= 0) options.lm_weight = static_cast<float>(flags.lm_weight);
+  if (flags.word_bonus >= -20) options.word_bonus = static_cast<float>(flags.word_bonus);
   options.search.hotwords = ParseHotwords(flags.hotwords, static_cast<float>(flags.hotword_boost));
-  if (options.beam && flags.language_model != "none") {
+  if (options.decoder != DecoderKind::kGreedy && flags.language_model != "none") {
     Result<std::shared_ptr<const NgramLm>> language_model = OpenLanguageModel(flags.language_model);
     if (!language_model) return language_model.error();
     options.language_model = std::move(*language_model);

@@ -9,11 +9,11 @@
 namespace rill {
 
 struct SpeechFlags {
-  std::string model = "speech-en", decoder = "beam", language_model = "speech-en.lm";
+  std::string model = "speech-en", decoder = "auto", language_model = "speech-en.lm";
   int lookahead = -1;                                           // -1: as the model says
   double blank_penalty = 0, lm_weight = -1, word_bonus = -100;  // out of range: as the decoder says
-  size_t beam = 16;
-  std::string hotwords;
+  size_t beam = CtcBeamOptions().beam;
+  std::string pronunciations, hotwords;
   double hotword_boost = 2;
   double pause_s = EndpointRules().pause_s;
 };

@@ -119,6 +119,12 @@ class Trigram(unittest.TestCase):
                     back_off * ngram.STEP, level.back_off, atol=ngram.STEP / 2)
             before = children
 
+    def test_words_of_a_file_are_listed(self):
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(ngram.binary(self.pruned, WORDS))
+            file.flush()
+            self.assertEqual(ngram.listed(file.name), WORDS)
+
     def test_goldens_are_these(self):
         with tempfile.TemporaryDirectory() as folder:
             export_goldens.write_ngrams(Path(folder))

@@ -1,12 +1,13 @@
 """python3 -m unittest"""
 
+import shutil
 import tempfile
 import unittest
 
 import numpy as np
 import torch
 
-from rill_train import fbank, speech, speech_batches, speech_models, speech_train, tokens
+from rill_train import fbank, phones, speech, speech_batches, speech_models, speech_train, tokens
 
 try:
     from torchaudio.compliance import kaldi
@@ -104,6 +105,22 @@ class Frames(unittest.TestCase):
         torch.testing.assert_close(fbank.Fbank()(samples)[:, :cut], part)
 
 
+@unittest.skipUnless(phones.DICTIONARY.exists() and shutil.which("flite"), "needs the dictionary and flite")
+class Phones(unittest.TestCase):
+    def test_a_lexicon_says_the_words_of_both_sources(self):
+        with tempfile.TemporaryDirectory() as folder:
+            lines = phones.lexicon(["tomato", "rillish", "it's"], folder).splitlines()
+            again = phones.lexicon(["tomato", "rillish", "it's"], folder).splitlines()
+        self.assertEqual(lines, again)
+        self.assertEqual([line for line in lines if line.startswith("tomato ")],
+                         ["tomato T AH M EY T OW", "tomato T AH M AA T OW"])
+        self.assertEqual(sum(line.startswith("rillish ") for line in lines), 1)
+        for line in lines:
+            word, *said = line.split()
+            self.assertTrue(said and set(said) <= set(phones.PHONES[1:]), line)
+            self.assertRegex(word, "^[a-z']+$")
+
+
 class Pieces(unittest.TestCase):
     def test_text_comes_back(self):
         texts = ["the cat sat on the mat", "the dog's mat"] * 3
@@ -140,12 +157,13 @@ class Recogniser(unittest.TestCase):
             parts.append(part)
         torch.testing.assert_close(torch.cat(parts), whole)
         for lookahead in (0, 2, 4):
-            logits = model.head(whole, lookahead)
-            self.assertEqual(len(logits), 20 - lookahead)
+            heads = model.head(whole, lookahead)
             changed = frames.clone()
             changed[4 * (9 + lookahead + 1) :] += 1  # later than frame 9 may see
             other = model.head(model.hidden(changed, double(model.initial_state(2)))[0], lookahead)
-            torch.testing.assert_close(other[:10], logits[:10])
+            for logits, others in zip(heads, other):
+                self.assertEqual(len(logits), 20 - lookahead)
+                torch.testing.assert_close(others[:10], logits[:10])
 
     def test_gradient_of_the_recurrence(self):
         torch.manual_seed(0)
@@ -161,14 +179,16 @@ class Recogniser(unittest.TestCase):
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
         for _ in range(60):
             optimizer.zero_grad()
-            logits = model(frames, 2)
-            torch.nn.functional.ctc_loss(logits.log_softmax(-1), targets, torch.tensor([12, 12]),
-                                         torch.tensor([3, 3])).backward()
+            for logits in model(frames, 2):
+                torch.nn.functional.ctc_loss(
+                    logits.log_softmax(-1), targets, torch.tensor([12, 12]),
+                    torch.tensor([3, 3])).backward(retain_graph=True)
             optimizer.step()
         known = tokens.Tokens(["", *" abcdefgh"][:9])
         for b in range(2):
-            got = speech_train.greedy(model(frames, 2)[:, b], known)
-            self.assertEqual(got, known.decode(targets[b].tolist()))
+            pieces, spoken = (x[:, b] for x in model(frames, 2))
+            self.assertEqual(speech_train.greedy(pieces, known), known.decode(targets[b].tolist()))
+            self.assertEqual(speech_train.likeliest(spoken), targets[b].tolist())
 
 
 if __name__ == "__main__":

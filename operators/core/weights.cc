@@ -91,12 +91,18 @@ Result<double> Weights::Number(std::string_view key, double least, double most) 
 }
 
 Result<std::string> Weights::Text(std::string_view key) const {
+  const Result<std::string_view> bytes = Bytes(key);
+  if (!bytes) return bytes.error();
+  return Printable(*bytes);
+}
+
+Result<std::string_view> Weights::Bytes(std::string_view key) const {
   const auto found = keys_.find(key);
   if (found == keys_.end()) return Complain("key " + std::string(key) + " is missing");
   const Scalar* scalar = std::get_if<Scalar>(&found->second);
   if (scalar == nullptr || !std::holds_alternative<std::string_view>(*scalar))
     return Complain("key " + std::string(key) + " is not a string");
-  return Printable(std::get<std::string_view>(*scalar));
+  return std::get<std::string_view>(*scalar);
 }
 
 Result<std::vector<std::string>> Weights::Texts(std::string_view key) const {

@@ -57,7 +57,9 @@ class Weights {
   // Keys that must exist, have the type, and lie in the range.
   Result<int64_t> Integer(std::string_view key, int64_t least, int64_t most) const;
   Result<double> Number(std::string_view key, double least, double most) const;
+  // Of a string what can be printed, and all its bytes, which live as long as the file.
   Result<std::string> Text(std::string_view key) const;
+  Result<std::string_view> Bytes(std::string_view key) const;
   Result<std::vector<std::string>> Texts(std::string_view key) const;
   Result<std::vector<double>> Numbers(std::string_view key) const;
   bool Has(std::string_view key) const { return keys_.find(key) != keys_.end(); }

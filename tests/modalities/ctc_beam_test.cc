@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
 
 #include "tests/modalities/ctc_contract.h"
 
@@ -39,6 +40,8 @@ CtcBeamOptions Exact() {
   CtcBeamOptions options;
   options.beam = 64;
   options.beam_margin = options.token_margin = 1e9f;
+  options.lm_weight = 0.4f;
+  options.word_bonus = 1;
   options.max_unstable_frames = 1000;
   return options;
 }
@@ -120,6 +123,62 @@ TEST_P(BeamAgainstAll, FindsTheBestOfAllTexts) {
   EXPECT_EQ(changed > 0, setting.has_lm || !setting.hotwords.empty());
 }
 
+// Two words that sound alike, two ways to say one, words that begin others and that two others
+// make.
+std::shared_ptr<const Lexicon> Spoken() {
+  const Lexicon::Source source{"a A\na(2) B A\nab A B\nb B\nbee B\nbab B A B\nabb A B\n", "tiny"};
+  return *Lexicon::Make({"", "A", "B"}, std::span(&source, 1));
+}
+
+// Of the phones from `at` on, all ways to be words.
+void Segment(const Lexicon& lexicon, const std::string& phones, size_t at, const std::string& text,
+             double posterior, std::map<std::string, double>& totals) {
+  if (at == phones.size()) totals[text] += posterior;
+  for (uint32_t entry = 0; entry < lexicon.size(); ++entry) {
+    const std::string_view said = lexicon.Phones(entry);
+    if (said.size() > 0 && phones.compare(at, said.size(), said) == 0)
+      Segment(lexicon, phones, at + said.size(),
+              text + (text.empty() ? "" : " ") + std::string(lexicon.Word(entry)), posterior,
+              totals);
+  }
+}
+
+TEST(PhoneBeam, FindsTheBestOfAllTexts) {
+  const auto lexicon = Spoken();
+  const auto tokens = Pieces({"", "a", "b"});  // letters that stand for the phones
+  CtcBeamOptions options = Exact();
+  options.beam = 512;
+  options.unknown_penalty = 1.5f;
+  for (const bool is_hot : {false, true}) {
+    if (is_hot) options.hotwords = {{"bee", 2}, {"bab", 1}};
+    Random random(6);
+    std::set<std::string> found;
+    for (int round = 0; round < 300; ++round) {
+      const CtcFrames frames = RandomFrames(random, 5, 3, 1 + round % 5);
+      std::map<std::string, double> totals;
+      for (const auto& [letters, posterior] : Posteriors(*tokens, frames)) {
+        std::string phones = letters;
+        for (char& c : phones) c = static_cast<char>(c - 'a' + 1);
+        Segment(*lexicon, phones, 0, "", posterior, totals);
+      }
+      std::string best;
+      double most = -1e9;
+      for (const auto& [text, posterior] : totals) {
+        const double score = std::log(posterior) + TextScore(Tiny().get(), options, text);
+        if (score > most) most = score, best = text;
+      }
+      auto decoder = MakeBeamDecoder(3, lexicon, Tiny(), options);
+      ASSERT_TRUE(decoder) << decoder.error().message;
+      ASSERT_EQ(TextOf(Decode(**decoder, frames)), best) << "round " << round;
+      found.insert(best);
+    }
+    EXPECT_GT(found.size(), 7u);
+    EXPECT_EQ(
+        std::ranges::any_of(found, [](const std::string& text) { return text.ends_with("bee"); }),
+        is_hot);
+  }
+}
+
 // Few enough texts for the beam to hold all.
 TEST_P(BeamAgainstAll, PosteriorsAreExact) {
   const Setting& setting = GetParam();
@@ -168,6 +227,7 @@ std::shared_ptr<const NgramLm> Golden() {
 
 CtcBeamOptions Usual() {
   CtcBeamOptions options;
+  options.beam = 16;
   options.max_unstable_frames = 12;
   options.hotwords = {{"ant cat", 3}, {"bat", 2}};
   return options;
@@ -190,6 +250,66 @@ TEST(BeamDecoder, KeepsItsPromises) {
   }
 }
 
+std::unique_ptr<CtcBeamDecoder> MakeSpoken(const CtcBeamOptions& options) {
+  auto made = MakeBeamDecoder(3, Spoken(), Tiny(), options);
+  EXPECT_TRUE(made) << (made ? "" : made.error().message);
+  return std::move(*made);
+}
+
+TEST(PhoneBeam, KeepsItsPromises) {
+  Random random(10);
+  for (const size_t beam : {1, 2, 16}) {
+    CtcBeamOptions options;
+    options.beam = beam;
+    options.max_unstable_frames = 12;
+    options.hotwords = {{"bee a", 3}};
+    const MakeDecoder make = [&] { return MakeSpoken(options); };
+    const CtcFrames frames = RandomFrames(random, 120, 3, 7);
+    RestoresAtEveryFrame(make, frames);
+    ClonesAreIndependent(make, frames);
+    FinalWordsStay(make, frames);
+    RefusesDamage(make, frames);
+  }
+}
+
+TEST(PhoneBeam, StaysSmallForEver) {
+  CtcBeamOptions options;
+  options.beam = 16;
+  options.max_unstable_frames = 12;
+  StaysSmall([&] { return MakeSpoken(options); }, 3, 8'000);
+}
+
+TEST(PhoneBeam, LeavesOutAWordThatNothingEnds) {
+  const Lexicon::Source source{"baa B A A\n", "tiny"};
+  const auto lexicon = *Lexicon::Make({"", "A", "B"}, std::span(&source, 1));
+  CtcBeamOptions options;
+  options.lm_weight = 0.1f;
+  const auto decoder = std::move(*MakeBeamDecoder(3, lexicon, Tiny(), options));
+  std::vector<float> frame = {-9, -9, 0};
+  decoder->Step(frame, 0);
+  EXPECT_EQ(TextOf(decoder->Partial()), "baa");
+  decoder->Finish();
+  EXPECT_TRUE(decoder->TakeFinal().empty());
+  // As long silence does.
+  decoder->Step(frame, 1);
+  frame = {0, -40, -40};
+  for (int64_t t = 2; t < 100; ++t) decoder->Step(frame, t);
+  EXPECT_FALSE(decoder->has_words());
+  EXPECT_TRUE(decoder->Partial().empty());
+}
+
+TEST(PhoneBeam, RefusesWhatItCannotSay) {
+  const auto error = [](std::shared_ptr<const NgramLm> lm, const char* hotword) {
+    CtcBeamOptions options;
+    if (hotword != nullptr) options.hotwords = {{hotword, 1}};
+    return MakeBeamDecoder(3, Spoken(), lm, options).error().message;
+  };
+  EXPECT_EQ(error(nullptr, nullptr), "beam search: phones need a language model");
+  EXPECT_EQ(error(Tiny(), "bee zoo"),
+            "hotword \"bee zoo\": the lexicon does not say how \"zoo\" is pronounced; a file of "
+            "pronunciations can");
+}
+
 TEST(BeamDecoder, StaysSmallForEver) {
   const auto lm = Golden();
   StaysSmall([&] { return Make(kPieces, lm, Usual()); }, kPieces->size(), 8'000);
@@ -207,8 +327,8 @@ TEST(BeamDecoder, RefusesStatesAndOptionsOfOthers) {
   const auto error = [](const CtcBeamOptions& options) {
     return MakeBeamDecoder(kPieces, nullptr, options).error().message;
   };
-  EXPECT_EQ(error({.beam = 65}),
-            "beam search: beam is 65.000000, it must be from 1.000000 to 64.000000");
+  EXPECT_EQ(error({.beam = 513}),
+            "beam search: beam is 513.000000, it must be from 1.000000 to 512.000000");
   EXPECT_EQ(error({.hotwords = {{"New York", 1}}}),
             "hotword \"New York\" is not words of a-z and apostrophes, one space apart");
   EXPECT_EQ(error({.hotwords = {{"york", 0}}}),

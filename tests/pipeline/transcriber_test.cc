@@ -6,7 +6,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 #include <limits>
 
 #include "tests/support/sound.h"
@@ -62,7 +66,13 @@ std::string Transcribe(Transcriber stream, std::span<const float> samples, size_
   return text + Text(stream.Take());
 }
 
-std::vector<TranscribeOptions> BothDecoders() { return {{.beam = false}, {.beam = true}}; }
+std::vector<TranscribeOptions> AllDecoders() {
+  std::vector<TranscribeOptions> all = {{.decoder = DecoderKind::kGreedy},
+                                        {.decoder = DecoderKind::kBeam},
+                                        {.decoder = DecoderKind::kLexicon}};
+  all.back().language_model = *NgramLm::Open(kGoldens + "ngram.lm");
+  return all;
+}
 
 TEST(AudioStage, AgreesWithPyTorch) {
   const std::vector<float> samples = Golden("samples");
@@ -90,7 +100,7 @@ TEST(TranscribeHead, AgreesWithPyTorch) {
   for (const size_t lookahead : {0, 2}) {
     State state(head.layout());
     Scratch scratch(head.ScratchFloats());
-    std::vector<float> got, frame(head.pieces().size());
+    std::vector<float> got, frame(head.outputs());
     for (size_t at = 0; at < hidden.size(); at += head.width())
       if (head.Step(std::span(hidden).subspan(at, head.width()), lookahead, state.lane(0), scratch,
                     frame))
@@ -101,7 +111,7 @@ TEST(TranscribeHead, AgreesWithPyTorch) {
 
 TEST(Transcriber, TextDoesNotDependOnPieces) {
   const std::vector<float> samples = MakeSound(16000 * 8 + 123, 1);
-  for (const TranscribeOptions& options : BothDecoders()) {
+  for (const TranscribeOptions& options : AllDecoders()) {
     const std::string want = Transcribe(Open(options), samples, samples.size());
     EXPECT_GT(want.size(), 40u) << "the test hears too little";
     for (const size_t piece : {1, 16, 159, 160, 640, 641, 4000})
@@ -111,7 +121,7 @@ TEST(Transcriber, TextDoesNotDependOnPieces) {
 
 TEST(Transcriber, GoesOnFromASnapshotAnywhere) {
   const std::vector<float> samples = MakeSound(16000 * 4, 2);
-  for (const TranscribeOptions& options : BothDecoders()) {
+  for (const TranscribeOptions& options : AllDecoders()) {
     const std::string want = Transcribe(Open(options), samples, samples.size());
     for (size_t cut = 0; cut < samples.size(); cut += 3331) {
       Transcriber first = Open(options), second = Open(options);
@@ -130,7 +140,7 @@ TEST(Transcriber, GoesOnFromASnapshotAnywhere) {
 
 TEST(Transcriber, ForksGoTheirOwnWay) {
   const std::vector<float> samples = MakeSound(16000 * 3, 3), other = MakeSound(16000 * 3, 4);
-  for (const TranscribeOptions& options : BothDecoders()) {
+  for (const TranscribeOptions& options : AllDecoders()) {
     Transcriber stream = Open(options);
     ASSERT_TRUE(stream.Push(samples));
     Transcriber fork = stream.Fork();
@@ -142,7 +152,7 @@ TEST(Transcriber, ForksGoTheirOwnWay) {
 
 TEST(Transcriber, EveryLookaheadHearsTheLastSample) {
   for (const size_t lookahead : {0, 1, 2, 4}) {
-    Transcriber stream = Open({.lookahead = lookahead, .beam = false});
+    Transcriber stream = Open({.lookahead = lookahead, .decoder = DecoderKind::kGreedy});
     EXPECT_EQ(stream.latency(), (1 + lookahead) * 640);
     ASSERT_TRUE(stream.Push(std::vector<float>(641)));
     ASSERT_TRUE(stream.Finish());
@@ -160,14 +170,50 @@ TEST(Transcriber, RefusesWhatDoesNotFit) {
   EXPECT_THAT(Transcriber::Open(sensors, {}).error().message,
               ::testing::HasSubstr("the model has no audio encoder"));
 
-  Transcriber stream = Open({.beam = false});
+  Transcriber stream = Open({.decoder = DecoderKind::kGreedy});
   ASSERT_TRUE(stream.Push(MakeSound(5000, 5)));
   const auto bytes = stream.Save();
-  EXPECT_FALSE(Open({.beam = true}).Restore(bytes));
-  EXPECT_THAT(Open({.lookahead = 0, .beam = false}).Restore(bytes).error().message,
-              ::testing::HasSubstr("a lookahead of 2 frames, the stream has 0"));
+  EXPECT_FALSE(Open({.decoder = DecoderKind::kBeam}).Restore(bytes));
+  EXPECT_THAT(
+      Open({.lookahead = 0, .decoder = DecoderKind::kGreedy}).Restore(bytes).error().message,
+      ::testing::HasSubstr("a lookahead of 2 frames, the stream has 0"));
   for (size_t count = 0; count < bytes.size(); count += 97)
     EXPECT_FALSE(stream.Restore(std::span(bytes).first(count)));
+}
+
+TEST(Transcriber, PronunciationsAddWordsToTheLexicon) {
+  TranscribeOptions options = AllDecoders().back();
+  const auto error = [&] {
+    const auto opened = Transcriber::Open(TinyRecogniser(), options);
+    return opened ? std::string() : opened.error().message;
+  };
+  options.search.hotwords = {{"rill", 2}};
+  EXPECT_EQ(error(),
+            "hotword \"rill\": the lexicon does not say how \"rill\" is pronounced; a file of "
+            "pronunciations can");
+  const std::string path = ::testing::TempDir() + "rill_pronunciations_" + std::to_string(getpid());
+  options.pronunciations = path;
+  EXPECT_EQ(error(), path + ": cannot read pronunciations: it is no readable file");
+  std::ofstream(path) << "# ours\nrill R IH L\n";
+  EXPECT_EQ(error(), "");
+  std::ofstream(path) << "rill R IH LL\n";
+  EXPECT_EQ(error(), path + ", line 1: \"LL\" is no phone of the model");
+  std::filesystem::remove(path);
+  options = {.decoder = DecoderKind::kLexicon};
+  EXPECT_EQ(error(), "beam search: phones need a language model");
+}
+
+TEST(Transcriber, ByItselfSearchesPhonesWithALanguageModel) {
+  const std::vector<float> samples = MakeSound(16000 * 3, 8);
+  TranscribeOptions options = AllDecoders().back();
+  const std::string phones = Transcribe(Open(options), samples, samples.size());
+  options.decoder = DecoderKind::kBeam;
+  const std::string pieces = Transcribe(Open(options), samples, samples.size());
+  options.decoder = DecoderKind::kAuto;
+  EXPECT_NE(phones, pieces);
+  EXPECT_EQ(Transcribe(Open(options), samples, samples.size()), phones);
+  EXPECT_EQ(Transcribe(Open(), samples, 999),
+            Transcribe(Open({.decoder = DecoderKind::kBeam}), samples, 999));
 }
 
 TEST(Transcriber, TakesSamplesThatAreNotFiniteAsSilence) {
@@ -194,7 +240,7 @@ TEST(Transcriber, SurvivesSoundOfAnyLoudness) {
 }
 
 TEST(Transcriber, StateStaysTheSameSizeForEver) {
-  Transcriber stream = Open({.beam = false});
+  Transcriber stream = Open({.decoder = DecoderKind::kGreedy});
   const std::vector<float> silence(16000);
   ASSERT_TRUE(stream.Push(silence));
   EXPECT_GE(stream.state_bytes(), 1000u);

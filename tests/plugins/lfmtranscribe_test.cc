@@ -29,13 +29,13 @@ TEST(LfmTranscribe, SearchesByBeamUnlessToldOtherwise) {
   Transcriber stream = *Transcriber::Open(
       *Model::Shared(kSpeechModelPath),
       {.language_model = *NgramLm::Open(RILL_SOURCE_DIR "/tests/goldens/ngram.lm"),
-       .search = {.hotwords = {{"a bad", 3}}}});
+       .search = {.hotwords = {{"a cat", 3}}}});
   ASSERT_TRUE(stream.Push(samples));
   ASSERT_TRUE(stream.Finish());
   Harness harness("lfmtranscriber" + kSpeechModel +
                   "language-model=" RILL_SOURCE_DIR
                   "/tests/goldens/ngram.lm "
-                  "hotwords=\" A  bad,\" hotword-boost=3");
+                  "hotwords=\" A  cat,\" hotword-boost=3");
   harness.Start("a", kSpeechCaps, GST_FORMAT_TIME);
   PushSound(harness, samples, 555);
   harness.Eos();
@@ -46,8 +46,8 @@ TEST(LfmTranscribe, WordsAreStampedAndGapsLieBetween) {
   std::vector<float> samples = MakeSound(16000 * 6, 12);
   std::fill(samples.begin() + 20000, samples.begin() + 60000, 0.0f);
   // Blanks are made likelier, so that there are times without a word.
-  Transcriber stream =
-      *Transcriber::Open(*Model::Shared(kSpeechModelPath), {.beam = false, .blank_penalty = -1});
+  Transcriber stream = *Transcriber::Open(*Model::Shared(kSpeechModelPath),
+                                          {.decoder = DecoderKind::kGreedy, .blank_penalty = -1});
   ASSERT_TRUE(stream.Push(samples));
   ASSERT_TRUE(stream.Finish());
   std::vector<TimedWord> want;

@@ -24,7 +24,7 @@ inline std::string SpeechChain(const std::string& encoder = "", const std::strin
 }
 
 inline Transcriber OpenSpeech() {
-  return *Transcriber::Open(*Model::Shared(kSpeechModelPath), {.beam = false});
+  return *Transcriber::Open(*Model::Shared(kSpeechModelPath), {.decoder = DecoderKind::kGreedy});
 }
 
 // Words, and | for the end of an utterance.

@@ -73,6 +73,21 @@ TINY = {
     "forecast.horizon": 6,
     "forecast.quantiles": [0.1, 0.25, 0.5, 0.75, 0.9],
 }
+# Words of `ngram_sentences`, and one that sounds like another.
+TINY_LEXICON = """a AH
+a(2) EY
+an AE N
+and AE N D
+ant AE N T
+cat K AE T
+cats K AE T S
+sat S AE T
+the DH AH
+them DH EH M
+then DH EH N
+there DH EH R
+they're DH EH R
+"""
 TINY_SPEECH = {
     "width": 16,
     "norm_epsilon": 1e-5,
@@ -197,8 +212,8 @@ def speech_golden(model, samples):
     hidden, _, _ = model.hidden(frames, model.initial_state(1))
     tensors = {"samples": f32(samples), "embedding": f32(embedding[:, 0]), "hidden": f32(hidden[:, 0])}
     for lookahead in (0, 2):
-        logits = model.head(hidden, lookahead)[:, 0]
-        tensors[f"log_probabilities.{lookahead}"] = f32(logits.log_softmax(-1))
+        logits = [x[:, 0].log_softmax(-1) for x in model.head(hidden, lookahead)]
+        tensors[f"log_probabilities.{lookahead}"] = f32(torch.cat(logits, -1))
     return tensors
 
 
@@ -256,7 +271,7 @@ def main():
     model = shaken(speech_models.SpeechModel(TINY_SPEECH | {"transcribe.tokens": len(pieces)}))
     model.audio.mean.fill_(-10)
     model.audio.deviation.fill_(3)
-    keys = speech_export.metadata(model, pieces, "Tiny recogniser", "For tests")
+    keys = speech_export.metadata(model, pieces, TINY_LEXICON, "Tiny recogniser", "For tests")
     del keys["general.languages"]  # which a file may leave out
     gguf.write(options.output / "speech_model.gguf", keys, speech_export.tensors(model, "F32"))
     noise = np.random.default_rng(8).standard_normal(20 * 640)

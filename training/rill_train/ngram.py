@@ -266,6 +266,21 @@ def binary(levels, words):
     return b"".join(parts)
 
 
+def listed(path):
+    """The words of a file that `binary` made."""
+    content = Path(path).read_bytes()
+    _, order = np.frombuffer(content, "<u4", 2, 8)
+    at = 16 + 4 * int(order)
+    end = at + 4 + int(np.frombuffer(content, "<u4", 1, at)[0])
+    at, words, word = at + 4, [], b""
+    while at < end:
+        shared, more = content[at], content[at + 1]
+        word = word[:shared] + content[at + 2 : at + 2 + more]
+        words.append(word.decode())
+        at += 2 + more
+    return words
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -14,7 +14,7 @@ import argparse
 
 import torch
 
-from . import fbank, gguf, speech_models
+from . import fbank, gguf, ngram, phones, speech_models
 
 USUAL_LOOKAHEAD = 2
 # Frames of silence after the end that bring out the last word: what the model was trained to need,
@@ -30,14 +30,15 @@ def load(path, weights="ema"):
     return model.eval(), checkpoint["pieces"]
 
 
-def metadata(model, pieces, name, description):
-    """Keys of docs/model-format.md."""
+def metadata(model, pieces, pronunciations, name, description):
+    """Keys of docs/model-format.md; `pronunciations` as phones.lexicon() has them."""
     config = {key: value for key, value in model.config.items() if key != "transcribe.tokens"}
     config |= {
         "encoders": ["audio"], "heads": ["transcribe"],
         "audio.rate": fbank.RATE, "audio.window": fbank.WINDOW, "audio.hop": fbank.HOP,
         "audio.bins": fbank.BINS, "audio.low_hz": fbank.LOW_HZ, "audio.high_hz": fbank.HIGH_HZ,
         "audio.emphasis": fbank.EMPHASIS, "transcribe.pieces": list(pieces),
+        "transcribe.phones": phones.PHONES, "transcribe.pronunciations": pronunciations,
         "transcribe.most_lookahead": speech_models.LOOKAHEAD,
         "transcribe.lookahead": USUAL_LOOKAHEAD, "transcribe.flush": FLUSH}
     return {
@@ -83,12 +84,17 @@ def main():
     parser.add_argument("--type", choices=list(gguf.TENSOR_TYPES), default="Q8_0")
     parser.add_argument("--weights", choices=("ema", "model"), default="ema")
     parser.add_argument("--untrained", action="store_true", help="random weights, no checkpoint")
+    parser.add_argument("--language-model", default="../models/speech-en.lm",
+                        help="whose words the lexicon has")
+    parser.add_argument("--cache", default="runs/audio", help="folder for what flite says")
     options = parser.parse_args()
+    words = [word for word in ngram.listed(options.language_model) if not word.startswith("<")]
+    lexicon = phones.lexicon(words, options.cache)
     if options.untrained:
         model, pieces = untrained()
     else:
         model, pieces = load(options.checkpoint, options.weights)
-    gguf.write(options.output, metadata(model, pieces, options.name, options.description),
+    gguf.write(options.output, metadata(model, pieces, lexicon, options.name, options.description),
                tensors(model, options.type))
     print(f"{options.output}: {sum(p.numel() for p in model.parameters())} parameters")
 

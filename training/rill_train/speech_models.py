@@ -1,4 +1,8 @@
-"""The recogniser: log-mel frames, two strided causal convolutions, the backbone, a CTC head.
+"""The recogniser: log-mel frames, two strided causal convolutions, the backbone, two CTC heads.
+
+The heads share their features: one gives pieces of written words, which spell any text, the other
+phones, which a dictionary turns into words. Few voices suffice to learn phones, few texts do not
+suffice to learn spelling.
 
 Parameter names are tensor names to be: `audio.*` the encoder, `blk.*` and `norm` the backbone of
 docs/model-format.md, `transcribe.*` the head. Frames enter every 40 ms. The head may look at up to
@@ -140,6 +144,7 @@ class SpeechModel(nn.Module):
             torch.cat([torch.ones(1, width), 0.1 * torch.randn(LOOKAHEAD, width)]))
         self.transcribe.norm = RmsNorm(width, config["norm_epsilon"])
         self.transcribe.out = linear(width, config["transcribe.tokens"], bias=True)
+        self.transcribe.phones = linear(width, len(phones.PHONES), bias=True)
         # Of use to training alone; no model file holds it.
         self.phones = nn.Sequential(
             RmsNorm(width, config["norm_epsilon"]), linear(width, len(phones.PHONES), bias=True))
@@ -160,13 +165,12 @@ class SpeechModel(nn.Module):
         return self.norm(x), new, middle
 
     def head(self, hidden, lookahead):
-        """Logits of the frames that have all their later frames: time - lookahead of them."""
+        """Logits of pieces and of phones for the frames that have all their later frames: time -
+        lookahead of them."""
         time = len(hidden) - lookahead
         x = sum(hidden[k : k + time] * self.transcribe.ahead[k] for k in range(lookahead + 1))
-        return self.project(x)
-
-    def project(self, x):
-        return self.transcribe.out(self.transcribe.norm(x))
+        x = self.transcribe.norm(x)
+        return self.transcribe.out(x), self.transcribe.phones(x)
 
     def with_silence(self, frames, lookahead):
         """Frames, and after the end of the recording as much silence as the head looks ahead."""
@@ -174,14 +178,14 @@ class SpeechModel(nn.Module):
         return torch.cat([frames, silence])
 
     def forward(self, frames, lookahead, state=None):
-        """Logits [time / 4, batch, tokens]."""
+        """Logits [time / 4, batch, ...] of pieces and of phones."""
         state = self.initial_state(frames.shape[1]) if state is None else state
         hidden, _, _ = self.hidden(self.with_silence(frames, lookahead), state)
         return self.head(hidden, lookahead)
 
-    def forward_with_phones(self, frames, lookahead):
-        """Logits of the frames that have all their later frames, and logits of phones, which look at
-        none: [time / 4 - lookahead, batch, ...]."""
+    def forward_with_lead(self, frames, lookahead):
+        """What `head` gives, and the middle block's logits of phones, which look at no later frame:
+        [time / 4 - lookahead, batch, ...]."""
         state = self.initial_state(frames.shape[1])
         if kernels.available():
             x, _ = self.audio(frames, state[0])
@@ -189,4 +193,4 @@ class SpeechModel(nn.Module):
             hidden, middle = hidden.float(), outputs[len(self.blk) // 2]
         else:
             hidden, _, middle = self.hidden(frames, state)
-        return self.head(hidden, lookahead), self.phones(middle[: len(middle) - lookahead])
+        return *self.head(hidden, lookahead), self.phones(middle[: len(middle) - lookahead])

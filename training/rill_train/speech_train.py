@@ -20,7 +20,8 @@ from .trainer import Trainer, open_log
 
 CHECKPOINT_SECONDS = 600
 LOOKAHEADS = (0, 2, 4)
-PHONES_WEIGHT = 0.3
+# Of the losses of pieces, of phones, and of phones in the middle of the backbone.
+WEIGHTS = (0.25, 0.5, 0.25)
 
 
 def errors(wanted, got):
@@ -39,17 +40,22 @@ def errors(wanted, got):
     return row[-1][1:]
 
 
+def likeliest(logits):
+    """What the likeliest alignment of logits [time, tokens] spells."""
+    return [i for i in torch.unique_consecutive(logits.argmax(-1)).tolist() if i != 0]
+
+
 def greedy(logits, known):
     """The text of logits [time, tokens]."""
-    best = torch.unique_consecutive(logits.argmax(-1)).tolist()
-    return known.decode(i for i in best if i != 0)
+    return known.decode(likeliest(logits))
 
 
 class Validation:
-    """Word error rate, greedy, of every `every`-th utterance of the validation speakers."""
+    """Error rates of words and of phones, greedy, of every `every`-th utterance of the validation
+    speakers."""
 
-    def __init__(self, utterances, known, cache, every, lookahead=2):
-        self.parts, self.known, self.lookahead = {}, known, lookahead
+    def __init__(self, utterances, known, said, cache, every, lookahead=2):
+        self.parts, self.known, self.said, self.lookahead = {}, known, said, lookahead
         mel = fbank.Fbank()
         chosen = [u for u in utterances if u.split == "validation"][::every]
         for u in sorted(chosen, key=lambda u: u.seconds):
@@ -61,12 +67,13 @@ class Validation:
     def __call__(self, model):
         result = {}
         for name, part in self.parts.items():
-            wrong = words = 0
+            pairs = []  # of what was said and what was heard
             for frames, text in part:
-                logits = model(frames[:, None], self.lookahead)[:, 0]
-                wrong += sum(errors(text.split(), greedy(logits, self.known).split()))
-                words += len(text.split())
-            result[name] = round(wrong / words, 4)
+                pieces, spoken = (x[:, 0] for x in model(frames[:, None], self.lookahead))
+                pairs.append(((text.split(), greedy(pieces, self.known).split()),
+                              (self.said.encode(text), likeliest(spoken))))
+            result[name] = [round(sum(sum(errors(*pair)) for pair in kind)
+                                  / sum(len(said) for said, _ in kind), 4) for kind in zip(*pairs)]
         return result
 
 
@@ -83,13 +90,14 @@ class SpeechTrainer(Trainer):
         super().__init__(speech_models.SpeechModel(config), options, pieces=known.pieces)
 
     def loss(self, frames, lengths, pieces, spoken):
-        """CTC's, a piece, and as a lead that of phones, a phone, in the middle of the backbone
+        """CTC's a piece and a phone, and as a lead that of phones in the middle of the backbone
         (Sanabria and Metze 2018, "Hierarchical multitask learning with CTC")."""
         lookahead = LOOKAHEADS[int(torch.randint(len(LOOKAHEADS), ()))]
-        logits, phone_logits = self.model.forward_with_phones(frames, lookahead)
-        lengths = lengths.clamp(max=len(logits))
-        return ((1 - PHONES_WEIGHT) * mean_ctc(logits, lengths, *pieces)
-                + PHONES_WEIGHT * mean_ctc(phone_logits, lengths, *spoken))
+        pieces_logits, phones_logits, lead = self.model.forward_with_lead(frames, lookahead)
+        lengths = lengths.clamp(max=len(lead))
+        losses = (mean_ctc(pieces_logits, lengths, *pieces), mean_ctc(phones_logits, lengths, *spoken),
+                  mean_ctc(lead, lengths, *spoken))
+        return sum(weight * loss for weight, loss in zip(WEIGHTS, losses))
 
     def size(self, frames, lengths, pieces, spoken):
         return int(lengths.sum())
@@ -147,7 +155,7 @@ def main():
         everything = []
     if options.synthetic > 0:
         train += synthesize.utterances(options.cache)
-    said = phones.Pronunciations([u.text for u in train], options.cache)
+    said = phones.Pronunciations([u.text for u in train + everything], options.cache)
     stream = speech_batches.Batches(
         train, known, said, options.cache, options.frames, options.augment,
         options.synthetic, [options.seed, trainer.step])
@@ -156,7 +164,7 @@ def main():
         mean, deviation = statistics(loader)
         trainer.model.audio.mean.data, trainer.model.audio.deviation.data = mean, deviation
         trainer.average = Average(trainer.model, options.average)
-    validate = Validation(everything, known, options.cache, options.every)
+    validate = Validation(everything, known, said, options.cache, options.every)
     write = open_log(options.output)
     write(parameters=sum(p.numel() for p in trainer.model.parameters()),
           options=str(vars(options)), utterances=len(train),
