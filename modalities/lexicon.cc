@@ -57,37 +57,33 @@ Result<std::shared_ptr<const Lexicon>> Lexicon::Make(const std::vector<std::stri
       std::ranges::count(names, "") > 1)
     return Error{"a model of " + std::to_string(names.size()) + " phones, 2 to " +
                  std::to_string(kMostPhones) + " are read, of which the first alone is empty"};
-  std::vector<Entry> entries;
+  // All entries as they come; then again in their order, without those that were there.
+  Lexicon read;
   for (const Source& source : sources) {
     std::string_view left = source.text;
     for (size_t number = 1; !left.empty(); ++number) {
       const std::string_view line = left.substr(0, left.find('\n'));
       left.remove_prefix(std::min(line.size() + 1, left.size()));
-      Result<std::optional<Entry>> entry = Read(names, line);
+      const Result<std::optional<Entry>> entry = Read(names, line);
       if (!entry)
         return Error{source.name + ", line " + std::to_string(number) + ": " +
                      entry.error().message};
-      if (*entry) entries.push_back(std::move(**entry));
-      if (entries.size() > kMostEntries)
+      if (*entry) read.Append((*entry)->first, (*entry)->second);
+      if (read.size() > kMostEntries)
         return Error{source.name + ": more than " + std::to_string(kMostEntries) +
                      " pronunciations"};
     }
   }
-  std::ranges::sort(entries);
-  const auto again = std::ranges::unique(entries);
-  entries.erase(again.begin(), again.end());
+  std::vector<uint32_t> order(read.size());
+  std::iota(order.begin(), order.end(), 0u);
+  const auto key = [&](uint32_t entry) { return std::pair(read.Phones(entry), read.Word(entry)); };
+  std::ranges::sort(order, {}, key);
 
   std::shared_ptr<Lexicon> lexicon(new Lexicon);
-  const auto end = [](std::vector<uint32_t>& starts, const std::string& all) {
-    starts.push_back(static_cast<uint32_t>(all.size()));
-  };
-  end(lexicon->word_starts_, lexicon->words_);
-  end(lexicon->phone_starts_, lexicon->phones_);
-  for (const auto& [phones, word] : entries) {
-    end(lexicon->phone_starts_, lexicon->phones_ += phones);
-    end(lexicon->word_starts_, lexicon->words_ += word);
-  }
-  lexicon->by_word_.resize(entries.size());
+  for (size_t i = 0; i < order.size(); ++i)
+    if (i == 0 || key(order[i]) != key(order[i - 1]))
+      lexicon->Append(read.Phones(order[i]), read.Word(order[i]));
+  lexicon->by_word_.resize(lexicon->size());
   std::iota(lexicon->by_word_.begin(), lexicon->by_word_.end(), 0u);
   std::ranges::stable_sort(lexicon->by_word_, {},
                            [&](uint32_t entry) { return lexicon->Word(entry); });
@@ -100,6 +96,11 @@ Result<std::shared_ptr<const Lexicon>> Lexicon::Make(const std::vector<std::stri
   mix(lexicon->word_starts_);
   std::ranges::for_each(names, mix);
   return std::shared_ptr<const Lexicon>(std::move(lexicon));
+}
+
+void Lexicon::Append(std::string_view phones, std::string_view word) {
+  phone_starts_.push_back(static_cast<uint32_t>((phones_ += phones).size()));
+  word_starts_.push_back(static_cast<uint32_t>((words_ += word).size()));
 }
 
 bool Lexicon::Knows(std::string_view word) const {

@@ -50,13 +50,14 @@ class Lexicon {
 
  private:
   Lexicon() = default;
+  void Append(std::string_view phones, std::string_view word);
   static std::string_view Part(const std::string& all, const std::vector<uint32_t>& starts,
                                uint32_t entry) {
     return std::string_view(all).substr(starts[entry], starts[entry + 1] - starts[entry]);
   }
 
   std::string words_, phones_;  // of the entries, one behind another
-  std::vector<uint32_t> word_starts_, phone_starts_, by_word_;
+  std::vector<uint32_t> word_starts_ = {0}, phone_starts_ = {0}, by_word_;
   uint64_t fingerprint_ = 0;
 };
 
