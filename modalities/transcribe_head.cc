@@ -16,17 +16,26 @@ void LogSoftmax(std::span<float> values) {
   for (float& y : values) y -= total;
 }
 
+// The tokens of an output, `what` being pieces or phones; the first is the blank.
+Result<std::vector<std::string>> ReadTokens(const Weights& weights, const std::string& what,
+                                            size_t most) {
+  const std::string key = "rill.transcribe." + what;
+  Result<std::vector<std::string>> tokens = weights.Texts(key);
+  if (!tokens) return tokens.error();
+  if (tokens->size() < 2 || tokens->size() > most || !tokens->front().empty())
+    return weights.Complain(key + " has " + std::to_string(tokens->size()) + " " + what +
+                            ", 2 to " + std::to_string(most) +
+                            " are read, of which the first is empty");
+  return tokens;
+}
+
 }  // namespace
 
 Result<TranscribeHead> TranscribeHead::Load(const Weights& weights, size_t width) {
   const Result<double> epsilon = weights.Number("rill.norm_epsilon", 0, 1);
   if (!epsilon) return epsilon.error();
-  Result<std::vector<std::string>> pieces = weights.Texts("rill.transcribe.pieces");
+  Result<std::vector<std::string>> pieces = ReadTokens(weights, "pieces", kMostPieces);
   if (!pieces) return pieces.error();
-  if (pieces->size() < 2 || pieces->size() > kMostPieces || !pieces->front().empty())
-    return weights.Complain("rill.transcribe.pieces has " + std::to_string(pieces->size()) +
-                            " pieces, 2 to " + std::to_string(kMostPieces) +
-                            " are read, of which the first is empty");
   const Result<int64_t> most = weights.Integer("rill.transcribe.most_lookahead", 0, kMostLookahead);
   if (!most) return most.error();
   const Result<int64_t> usual = weights.Integer("rill.transcribe.lookahead", 0, *most);
@@ -51,12 +60,8 @@ Result<TranscribeHead> TranscribeHead::Load(const Weights& weights, size_t width
 
 Result<void> TranscribeHead::LoadPhones(const Weights& weights) {
   if (!weights.Has("rill.transcribe.phones")) return {};
-  Result<std::vector<std::string>> phones = weights.Texts("rill.transcribe.phones");
+  Result<std::vector<std::string>> phones = ReadTokens(weights, "phones", Lexicon::kMostPhones);
   if (!phones) return phones.error();
-  if (phones->size() < 2 || phones->size() > kMostPhones || !phones->front().empty())
-    return weights.Complain("rill.transcribe.phones has " + std::to_string(phones->size()) +
-                            " phones, 2 to " + std::to_string(kMostPhones) +
-                            " are read, of which the first is empty");
   const Result<std::string_view> pronunciations = weights.Bytes("rill.transcribe.pronunciations");
   if (!pronunciations) return pronunciations.error();
   Result<Linear> out =

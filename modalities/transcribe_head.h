@@ -30,7 +30,7 @@ namespace rill {
 class TranscribeHead {
  public:
   // Bounds on what a model file may ask for.
-  static constexpr size_t kMostPieces = 1 << 14, kMostPhones = 255, kMostLookahead = 64;
+  static constexpr size_t kMostPieces = 1 << 14, kMostLookahead = 64;
 
   static Result<TranscribeHead> Load(const Weights& weights, size_t width);
 

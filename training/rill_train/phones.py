@@ -22,13 +22,7 @@ _FLITE = {"ax": "AH", "axr": "ER"}
 
 def dictionary(path=DICTIONARY):
     """{word: phone indices}, the first pronunciation of each."""
-    found = {}
-    with open(path) as lines:
-        for line in lines:
-            word, *phones = line.split()
-            if "(" not in word:
-                found[word] = [_INDEX[phone] for phone in phones]
-    return found
+    return {word: [_INDEX[phone] for phone in ways[0].split()] for word, ways in variants(path).items()}
 
 
 def variants(path=DICTIONARY):
