@@ -85,8 +85,8 @@ Result<std::shared_ptr<const Lexicon>> Lexicon::Make(const std::vector<std::stri
       lexicon->Append(read.Phones(order[i]), read.Word(order[i]));
   lexicon->by_word_.resize(lexicon->size());
   std::iota(lexicon->by_word_.begin(), lexicon->by_word_.end(), 0u);
-  std::ranges::stable_sort(lexicon->by_word_, {},
-                           [&](uint32_t entry) { return lexicon->Word(entry); });
+  std::ranges::sort(lexicon->by_word_, {},
+                    [&](uint32_t entry) { return std::pair(lexicon->Word(entry), entry); });
   const auto mix = [&](const auto& part) {
     lexicon->fingerprint_ = Hash(std::as_bytes(std::span(part)), lexicon->fingerprint_);
   };
