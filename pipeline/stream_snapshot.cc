@@ -1,6 +1,7 @@
 #include "pipeline/stream_snapshot.h"
 
 #include "pipeline/audio_stage.h"
+#include "pipeline/classifier.h"
 #include "pipeline/forecast.h"
 #include "pipeline/stages.h"
 
@@ -36,6 +37,22 @@ Result<ResumePoint> CheckSpeechSnapshot(std::shared_ptr<const Model> model,
   if (const Result<void> ok = BackboneStage(model, 1).Restore(*snapshot); !ok) return ok.error();
   if (snapshot->Find("transcribe") == nullptr) return Error{"snapshot has no state for transcribe"};
   return ResumePoint{1, snapshot->position};
+}
+
+Result<ResumePoint> CheckClassSnapshot(std::shared_ptr<const Model> model,
+                                       std::span<const std::byte> bytes) {
+  const Result<Snapshot> snapshot = Snapshot::Parse(bytes);
+  if (!snapshot) return snapshot.error();
+  if (snapshot->model != model->fingerprint()) return Error{"snapshot was made with another model"};
+  const Medium medium = snapshot->Find("image") != nullptr ? Medium::kPictures : Medium::kSound;
+  for (const Snapshot::Part& part : snapshot->parts) {
+    if (!model->classify().contains(part.name)) continue;
+    Result<Classifier> stream = Classifier::Open(model, medium, {.head = part.name});
+    if (!stream) return stream.error();
+    if (const Result<void> ok = stream->Restore(bytes); !ok) return ok.error();
+    return ResumePoint{1, snapshot->position};
+  }
+  return Error{"snapshot has no state for a head of the model that classifies"};
 }
 
 }  // namespace rill

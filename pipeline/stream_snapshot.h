@@ -27,5 +27,8 @@ Result<ResumePoint> CheckSensorSnapshot(std::shared_ptr<const Model> model,
 // The same for a transcribed stream, but for its decoder, whose options the model does not know.
 Result<ResumePoint> CheckSpeechSnapshot(std::shared_ptr<const Model> model,
                                         std::span<const std::byte> bytes);
+// The same for a stream of pictures or of sound that is classified.
+Result<ResumePoint> CheckClassSnapshot(std::shared_ptr<const Model> model,
+                                       std::span<const std::byte> bytes);
 
 }  // namespace rill

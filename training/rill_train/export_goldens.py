@@ -225,6 +225,37 @@ def image_golden(model, pixels):
             "probabilities": f32(model(video[:, None])[:, 0].softmax(-1))}
 
 
+def classify_head(name, labels, activation):
+    """A head's keys and tensors."""
+    head = shaken(image_models.ClassifyHead(TINY_SPEECH, len(labels)))
+    keys = {f"rill.{name}.labels": labels, f"rill.{name}.activation": activation}
+    return head, keys, {f"{name}.{key}": f32(value) for key, value in head.state_dict().items()}
+
+
+def omni_golden(output, recogniser, classifier, samples):
+    """One backbone, the recogniser's, with the encoders of both, and two heads: its file, and what
+    the head of sounds says of the samples, which are the recogniser's."""
+    config = {**recogniser.config, **classifier.config}
+    config |= {key: value for key, value in recogniser.config.items() if not key.startswith("image.")}
+    keys = {f"rill.{key}": value for key, value in config.items() if key != "transcribe.tokens"}
+    spoken = speech_export.metadata(recogniser, [], "", "", "")
+    keys |= {key: value for key, value in spoken.items() if key.startswith("rill.audio.")}
+    keys |= {"general.architecture": "rill", "general.name": "Tiny omni model",
+             "rill.encoders": ["audio", "image"],
+             "rill.heads": ["classify.sounds", "classify.pictures"]}
+    tensors = {name: value for name, value in speech_export.tensors(recogniser, "F32").items()
+               if not name.startswith("transcribe.")}
+    tensors |= {name: value for name, value in image_export.tensors(classifier, "F32").items()
+                if name.startswith("image.")}
+    sounds, more, head = classify_head("classify.sounds", ["hum", "hiss", "click"], "sigmoid")
+    keys, tensors = keys | more, tensors | head
+    _, more, head = classify_head("classify.pictures", ["cat", "dog"], "softmax")
+    gguf.write(output, keys | more, tensors | head)
+    frames = fbank.Fbank().double()(samples)[:, None]
+    hidden, _, _ = recogniser.hidden(frames, recogniser.initial_state(1))
+    return {"probabilities": f32(sounds(hidden[:, 0]).sigmoid())}
+
+
 def ngram_sentences():
     words = "a an ant and the then them they're cat cats sat".split()
     random = np.random.default_rng(5)
@@ -269,6 +300,7 @@ def main():
 
     pieces = ["", " a", " b", "c", "d", "e"]
     model = shaken(speech_models.SpeechModel(TINY_SPEECH | {"transcribe.tokens": len(pieces)}))
+    recogniser = model
     model.audio.mean.fill_(-10)
     model.audio.deviation.fill_(3)
     keys = speech_export.metadata(model, pieces, TINY_LEXICON, "Tiny recogniser", "For tests")
@@ -285,6 +317,8 @@ def main():
     keys = image_export.metadata(model, labels, "Tiny classifier", "For tests")
     gguf.write(options.output / "image_model.gguf", keys, image_export.tensors(model, "F32"))
     write("image_model_golden", image_golden(model, torch.randint(0, 256, (4, 9, 14, 3))))
+    write("omni_model_golden", omni_golden(options.output / "omni_model.gguf", recogniser, model,
+                                           samples.double()))
 
 
 if __name__ == "__main__":
