@@ -48,6 +48,30 @@ bool AnswerCaps(GstPad* pad, gint rate, GstQuery* query) {
   return true;
 }
 
+GstPadProbeReturn PlaceStereo(GstPad*, GstPadProbeInfo* info, gpointer) {
+  GstEvent* event = GST_PAD_PROBE_INFO_EVENT(info);
+  if (GST_EVENT_TYPE(event) != GST_EVENT_CAPS) return GST_PAD_PROBE_OK;
+  GstCaps* caps = nullptr;
+  gst_event_parse_caps(event, &caps);
+  const GstStructure* fields = gst_caps_get_structure(caps, 0);
+  gint channels = 0;
+  if (!gst_structure_has_name(fields, "audio/x-raw") ||
+      gst_structure_get_int(fields, "channels", &channels) == FALSE || channels != 2 ||
+      gst_structure_has_field(fields, "channel-mask"))
+    return GST_PAD_PROBE_OK;
+  GstCaps* placed = gst_caps_copy(caps);
+  gst_caps_set_simple(
+      placed, "channel-mask", GST_TYPE_BITMASK,
+      GST_AUDIO_CHANNEL_POSITION_MASK(FRONT_LEFT) | GST_AUDIO_CHANNEL_POSITION_MASK(FRONT_RIGHT),
+      nullptr);
+  GstEvent* better = gst_event_new_caps(placed);
+  gst_event_set_seqnum(better, gst_event_get_seqnum(event));
+  gst_caps_unref(placed);
+  gst_event_unref(event);
+  GST_PAD_PROBE_INFO_DATA(info) = better;
+  return GST_PAD_PROBE_OK;
+}
+
 Result<GstAudioInfo> ReadAudioCaps(const GstCaps* caps, size_t rate_hz, const std::string& who) {
   GstAudioInfo info;
   if (gst_audio_info_from_caps(&info, caps) == FALSE || GST_AUDIO_INFO_BPF(&info) == 0)

@@ -28,6 +28,11 @@ inline constexpr char kUnplacedCaps[] =
 // another one. False for other queries.
 bool AnswerCaps(GstPad* pad, gint rate, GstQuery* query);
 
+// A probe for events on a pad that leads to audioconvert: two channels that do not say where they
+// are become left and right, which they are everywhere in GStreamer. The converter else takes them
+// for channels without positions where those are wanted, too, and fails.
+GstPadProbeReturn PlaceStereo(GstPad* pad, GstPadProbeInfo* info, gpointer);
+
 // The format of caps of audio at that rate; an error says who wants it.
 Result<GstAudioInfo> ReadAudioCaps(const GstCaps* caps, size_t rate_hz, const std::string& who);
 

@@ -42,6 +42,13 @@ GstEvent* DelaySegment(GstEvent* event, GstClockTime by) {
   return later;
 }
 
+void AddProbe(GstElement* element, const char* pad_name, GstPadProbeType type,
+              GstPadProbeCallback probe, gpointer data) {
+  GstPad* pad = gst_element_get_static_pad(element, pad_name);
+  gst_pad_add_probe(pad, type, probe, data, nullptr);
+  gst_object_unref(pad);
+}
+
 void AddGhostPad(GstElement* bin, GstElement* inner, const char* name) {
   GstPad* target = gst_element_get_static_pad(inner, name);
   gst_element_add_pad(

@@ -52,6 +52,10 @@ bool IsSameTimeline(const GstSegment& a, const GstSegment& b);
 // The SEGMENT with running times that are later by so much; takes the event.
 GstEvent* DelaySegment(GstEvent* event, GstClockTime by);
 
+// Adds a probe to the pad of that name.
+void AddProbe(GstElement* element, const char* pad_name, GstPadProbeType type,
+              GstPadProbeCallback probe, gpointer data = nullptr);
+
 // Gives a bin the pad `name` of an element inside it, by the template of that name.
 void AddGhostPad(GstElement* bin, GstElement* inner, const char* name);
 

@@ -75,12 +75,4 @@ GstMessage* ForecastMessage(GstObject* from, const Forecast& forecast,
   return gst_message_new_element(from, fields);
 }
 
-bool MessageLimit::Allows(uint64_t interval_ns) {
-  const int64_t now_us = g_get_monotonic_time();
-  const int64_t interval_us = static_cast<int64_t>(interval_ns / GST_USECOND);
-  if (last_us_ != INT64_MIN && now_us - last_us_ < interval_us) return false;
-  last_us_ = now_us;
-  return true;
-}
-
 }  // namespace rill

@@ -3,11 +3,11 @@
 
 #include <gst/gst.h>
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "pipeline/forecast.h"
+#include "plugins/message_limit.h"
 #include "plugins/stage_properties.h"
 #include "plugins/tensor_caps.h"
 
@@ -28,15 +28,5 @@ GstBuffer* ForecastBuffer(ForecastFormat format, const Forecast& forecast,
 // quantile-levels, values}; values are in the order channel, step, level.
 GstMessage* ForecastMessage(GstObject* from, const Forecast& forecast,
                             const std::vector<std::string>& columns, GstClockTime running_time);
-
-// At most one message in an interval of this machine's monotonic clock.
-class MessageLimit {
- public:
-  // Whether one may be posted now; if so, it counts as posted.
-  bool Allows(uint64_t interval_ns);
-
- private:
-  int64_t last_us_ = INT64_MIN;
-};
 
 }  // namespace rill

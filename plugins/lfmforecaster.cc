@@ -26,12 +26,14 @@
 namespace {
 
 rill::ModelStages Fill(GstBin* bin) {
-  const rill::ModelStages stages = {.encoder = rill::AddElement(bin, "lfmsensorenc", "encoder"),
+  GstElement* encoder = rill::AddElement(bin, "lfmsensorenc", "encoder");
+  const rill::ModelStages stages = {.encoders = {encoder},
                                     .backbone = rill::AddElement(bin, "lfmbackbone", "backbone"),
-                                    .head = rill::AddElement(bin, "lfmforecast", "head")};
+                                    .head = rill::AddElement(bin, "lfmforecast", "head"),
+                                    .entry = encoder};
   g_object_set(stages.head, "format", static_cast<gint>(rill::ForecastFormat::kJson), nullptr);
-  gst_element_link_many(stages.encoder, stages.backbone, stages.head, nullptr);
-  rill::AddGhostPad(GST_ELEMENT(bin), stages.encoder, "sink");
+  gst_element_link_many(encoder, stages.backbone, stages.head, nullptr);
+  rill::AddGhostPad(GST_ELEMENT(bin), encoder, "sink");
   rill::AddGhostPad(GST_ELEMENT(bin), stages.head, "src");
   return stages;
 }

@@ -20,6 +20,7 @@
  */
 #include <gst/audio/audio.h>
 
+#include "plugins/audio_input.h"
 #include "plugins/element.h"
 #include "plugins/model_bin.h"
 #include "plugins/stage_properties.h"
@@ -34,13 +35,15 @@ rill::ModelStages Fill(GstBin* bin) {
   GstElement* floats = rill::AddElement(bin, "capsfilter", "floats");
   gst_util_set_object_arg(G_OBJECT(floats), "caps", "audio/x-raw,format=" GST_AUDIO_NE(F32));
   GstElement* resample = rill::AddElement(bin, "audioresample", "resample");
-  const rill::ModelStages stages = {.encoder = rill::AddElement(bin, "lfmaudioenc", "encoder"),
+  GstElement* encoder = rill::AddElement(bin, "lfmaudioenc", "encoder");
+  const rill::ModelStages stages = {.encoders = {encoder},
                                     .backbone = rill::AddElement(bin, "lfmbackbone", "backbone"),
-                                    .head = rill::AddElement(bin, "lfmtranscribe", "head")};
+                                    .head = rill::AddElement(bin, "lfmtranscribe", "head"),
+                                    .entry = encoder};
   g_object_set(stages.backbone, "model-path", rill::kDefaultSpeechModel, nullptr);
-  gst_element_link_many(convert, floats, resample, stages.encoder, stages.backbone, stages.head,
-                        nullptr);
+  gst_element_link_many(convert, floats, resample, encoder, stages.backbone, stages.head, nullptr);
   rill::AddGhostPad(GST_ELEMENT(bin), convert, "sink");
+  rill::AddProbe(GST_ELEMENT(bin), "sink", GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, rill::PlaceStereo);
   rill::AddGhostPad(GST_ELEMENT(bin), stages.head, "src");
   return stages;
 }

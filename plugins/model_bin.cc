@@ -1,7 +1,5 @@
 #include "plugins/model_bin.h"
 
-#include <vector>
-
 #include "plugins/element.h"
 #include "plugins/own_events.h"
 #include "plugins/stage_element.h"
@@ -53,7 +51,7 @@ GstStateChangeReturn ChangeState(GstElement* element, GstStateChange transition)
 // The elements inside that have the property, in stream order.
 std::vector<GObject*> Owners(const ModelStages& stages, const GParamSpec* spec) {
   std::vector<GObject*> owners;
-  for (GstElement* stage : {stages.encoder, stages.backbone, stages.head})
+  for (GstElement* stage : stages.all())
     if (g_object_class_find_property(G_OBJECT_GET_CLASS(stage), spec->name) != nullptr)
       owners.push_back(G_OBJECT(stage));
   return owners;
@@ -111,8 +109,7 @@ void Init(GTypeInstance* instance, gpointer bin_class) {
   auto* bin = reinterpret_cast<ModelBin*>(instance);
   const ModelBinInfo& info = *static_cast<ModelBinClass*>(bin_class)->info;
   const ModelStages stages = info.fill(&bin->parent);
-  bin->impl = new Impl{
-      stages, {GST_ELEMENT(bin), {stages.encoder, stages.backbone, stages.head}, info.check}};
+  bin->impl = new Impl{stages, {GST_ELEMENT(bin), stages.entry, stages.all(), info.check}};
   g_signal_connect_object(stages.head, "notify::max-observed-delay", G_CALLBACK(+[](GObject* of) {
                             g_object_notify(of, "max-observed-delay");
                           }),
@@ -120,6 +117,12 @@ void Init(GTypeInstance* instance, gpointer bin_class) {
 }
 
 }  // namespace
+
+std::vector<GstElement*> ModelStages::all() const {
+  std::vector<GstElement*> stages = encoders;
+  stages.insert(stages.end(), {backbone, head});
+  return stages;
+}
 
 GType RegisterModelBin(const char* name, const ModelBinInfo& info) {
   GTypeInfo type = {};

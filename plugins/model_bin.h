@@ -9,6 +9,7 @@
 #include <gst/gst.h>
 
 #include <initializer_list>
+#include <vector>
 
 #include "plugins/stage.h"
 #include "plugins/state_keeper.h"
@@ -17,9 +18,12 @@ namespace rill {
 
 // The elements that hold the state of the stream; the bin owns them.
 struct ModelStages {
-  GstElement* encoder = nullptr;
+  std::vector<GstElement*> encoders;  // of which one works
   GstElement* backbone = nullptr;
   GstElement* head = nullptr;
+  GstElement* entry = nullptr;  // whose sink pad the stream comes in on
+
+  std::vector<GstElement*> all() const;  // in stream order
 };
 
 // What a bin says of itself.

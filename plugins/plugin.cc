@@ -3,8 +3,11 @@
 
 GST_ELEMENT_REGISTER_DECLARE(lfmaudioenc)
 GST_ELEMENT_REGISTER_DECLARE(lfmbackbone)
+GST_ELEMENT_REGISTER_DECLARE(lfmclassifier)
+GST_ELEMENT_REGISTER_DECLARE(lfmclassify)
 GST_ELEMENT_REGISTER_DECLARE(lfmforecast)
 GST_ELEMENT_REGISTER_DECLARE(lfmforecaster)
+GST_ELEMENT_REGISTER_DECLARE(lfmimageenc)
 GST_ELEMENT_REGISTER_DECLARE(lfmsensorenc)
 GST_ELEMENT_REGISTER_DECLARE(lfmsensorparse)
 GST_ELEMENT_REGISTER_DECLARE(lfmsensorsrc)
@@ -17,8 +20,11 @@ gboolean Init(GstPlugin* plugin) {
   bool ok = true;
   ok &= GST_ELEMENT_REGISTER(lfmaudioenc, plugin) == TRUE;
   ok &= GST_ELEMENT_REGISTER(lfmbackbone, plugin) == TRUE;
+  ok &= GST_ELEMENT_REGISTER(lfmclassifier, plugin) == TRUE;
+  ok &= GST_ELEMENT_REGISTER(lfmclassify, plugin) == TRUE;
   ok &= GST_ELEMENT_REGISTER(lfmforecast, plugin) == TRUE;
   ok &= GST_ELEMENT_REGISTER(lfmforecaster, plugin) == TRUE;
+  ok &= GST_ELEMENT_REGISTER(lfmimageenc, plugin) == TRUE;
   ok &= GST_ELEMENT_REGISTER(lfmsensorenc, plugin) == TRUE;
   ok &= GST_ELEMENT_REGISTER(lfmsensorparse, plugin) == TRUE;
   ok &= GST_ELEMENT_REGISTER(lfmsensorsrc, plugin) == TRUE;

@@ -32,9 +32,10 @@ void StateKeeper::InstallSignals(GType type, void (*snapshot)(GstElement*),
                              nullptr, G_TYPE_NONE, 0);
 }
 
-StateKeeper::StateKeeper(GstElement* bin, std::vector<GstElement*> stages, Check check)
+StateKeeper::StateKeeper(GstElement* bin, GstElement* entry, std::vector<GstElement*> stages,
+                         Check check)
     : bin_(bin),
-      sink_(gst_element_get_static_pad(stages.at(0), "sink")),
+      sink_(gst_element_get_static_pad(entry, "sink")),
       probe_(gst_pad_add_probe(sink_,
                                static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER |
                                                             GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM),
@@ -114,7 +115,7 @@ GstPadProbeReturn StateKeeper::Watch(GstPad*, GstPadProbeInfo* info, gpointer da
 Result<void> StateKeeper::Write(const std::string& location, const GstStructure* fields) const {
   auto* blob = static_cast<GBytes*>(g_value_get_boxed(gst_structure_get_value(fields, "state")));
   const std::vector<std::byte> bytes = CopyBytes(blob);
-  const Result<ResumePoint> point = check_(StageOf(stages_[0]).model, bytes);
+  const Result<ResumePoint> point = check_(StageOf(stages_.back()).model, bytes);
   if (!point) return Error{location + " is not written: " + point.error().message};
   return WriteAtomically(location, bytes);
 }
@@ -133,7 +134,7 @@ StateKeeper::ModelResult StateKeeper::OpenTheirModel() const {
   gchar* path = nullptr;
   gchar* instance = nullptr;
   gint cache = 0;
-  g_object_get(stages_[0], "model-path", &path, "model-instance-id", &instance, "kv-precision",
+  g_object_get(stages_.back(), "model-path", &path, "model-instance-id", &instance, "kv-precision",
                &cache, nullptr);
   ModelResult model = OpenModel(path == nullptr ? "" : path, instance == nullptr ? "" : instance,
                                 static_cast<CachePrecision>(cache));

@@ -34,8 +34,9 @@ class StateKeeper {
   // The signals; their handlers get the bin.
   static void InstallSignals(GType type, void (*snapshot)(GstElement*), void (*reset)(GstElement*));
 
-  // `stages`, in stream order, hold the state; the first of them says which model.
-  StateKeeper(GstElement* bin, std::vector<GstElement*> stages, Check check);
+  // The stream comes in on the sink pad of `entry`; `stages`, in its order, hold the state, and the
+  // last of them says which model.
+  StateKeeper(GstElement* bin, GstElement* entry, std::vector<GstElement*> stages, Check check);
   ~StateKeeper();
   StateKeeper(const StateKeeper&) = delete;
   StateKeeper& operator=(const StateKeeper&) = delete;
@@ -62,7 +63,7 @@ class StateKeeper {
   Result<void> Write(const std::string& location, const GstStructure* fields) const;
 
   GstElement* bin_;
-  GstPad* sink_;  // of the first stage, a reference of our own
+  GstPad* sink_;  // of the entry, a reference of our own
   gulong probe_;
   std::vector<GstElement*> stages_;
   Check check_;

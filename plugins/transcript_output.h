@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "plugins/forecast_output.h"
+#include "plugins/message_limit.h"
 #include "plugins/sample_times.h"
 #include "plugins/text_output.h"
 #include "plugins/transcribe_properties.h"

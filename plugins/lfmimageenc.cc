@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * SECTION:element-lfmimageenc
+ *
+ * Pictures of any size to the frames of a model: one a picture, stamped like it. Size, shape and
+ * colours are brought to what the model wants; rows may be padded. With `max-rate` pictures are
+ * dropped before they cost anything: of those that come faster the first of each interval is taken,
+ * by their timestamps. A picture that a decoder marks as corrupted is counted and passed over, with
+ * one warning a stream.
+ *
+ * |[
+ * gst-launch-1.0 -q filesrc location=photo.jpg ! decodebin ! videoconvert ! lfmimageenc !
+ *     lfmbackbone model-path=pictures ! lfmclassify model-path=pictures ! fdsink
+ * gst-launch-1.0 -q v4l2src ! videoconvert ! lfmimageenc max-rate=5 !
+ *     lfmbackbone model-path=pictures ! lfmclassify model-path=pictures ! fdsink sync=false
+ * ]|
+ */
+#include "pipeline/image_stage.h"
+
+#include "plugins/classify_properties.h"
+#include "plugins/element.h"
+#include "plugins/frame_meta.h"
+#include "plugins/stage_element.h"
+#include "plugins/stage_properties.h"
+#include "plugins/tensor_caps.h"
+#include "plugins/video_input.h"
+
+namespace {
+
+struct Stream {
+  std::optional<rill::ImageStage> image;
+  std::optional<rill::ImageFitter> fitter;
+  std::optional<rill::FrameBlock> block;
+  GstVideoInfo info{};
+  GstSegment segment{};
+  GstClockTime next = GST_CLOCK_TIME_NONE;  // the first time at which `max-rate` allows a picture
+  bool discont = true, warned = false;
+};
+
+struct Impl {
+  gdouble max_rate = 0;                // GST_OBJECT_LOCK
+  uint64_t frames = 0, corrupted = 0;  // GST_OBJECT_LOCK
+  uint64_t dropped = 0;                // GST_OBJECT_LOCK
+  Stream stream;                       // streaming thread only; empty until caps are known
+};
+
+Impl& Of(gpointer element) { return rill::ImplOf<Impl>(element); }
+
+enum : guint { kMaxRate = 1, kStats };
+
+void Jump(GstElement* element) {
+  Of(element).stream.discont = true;
+  Of(element).stream.next = GST_CLOCK_TIME_NONE;
+}
+
+void Forget(GstElement* element) {
+  if (Of(element).stream.image) Of(element).stream.image->Reset();
+  Jump(element);
+}
+
+rill::Result<void> Restore(GstElement* element, const rill::Snapshot& snapshot) {
+  return Of(element).stream.image->Restore(snapshot);
+}
+
+void Count(GstElement* element, uint64_t Impl::*counter) {
+  GST_OBJECT_LOCK(element);
+  ++(Of(element).*counter);
+  GST_OBJECT_UNLOCK(element);
+}
+
+// Whether the picture of that time comes before the interval of the last one has passed.
+bool IsTooSoon(GstElement* element, GstClockTime pts) {
+  Stream& stream = Of(element).stream;
+  GST_OBJECT_LOCK(element);
+  const gdouble rate = Of(element).max_rate;
+  GST_OBJECT_UNLOCK(element);
+  if (rate == 0 || !GST_CLOCK_TIME_IS_VALID(pts)) return false;
+  const bool known = GST_CLOCK_TIME_IS_VALID(stream.next);
+  if (known && pts < stream.next) return true;
+  // The grid of intervals goes on, so that jitter does not lower the rate; a pause begins another.
+  const auto interval = static_cast<GstClockTime>(static_cast<gdouble>(GST_SECOND) / rate);
+  const bool late = !known || pts - stream.next >= interval;
+  stream.next = (late ? pts : stream.next) + interval;
+  return false;
+}
+
+// A picture that nobody wants or can use.
+bool IsToSkip(GstElement* element, GstBuffer* buffer) {
+  Stream& stream = Of(element).stream;
+  const GstClockTime pts = GST_BUFFER_PTS(buffer);
+  if (stream.segment.format == GST_FORMAT_TIME && GST_CLOCK_TIME_IS_VALID(pts) &&
+      gst_segment_clip(
+          &stream.segment, GST_FORMAT_TIME, pts,
+          GST_BUFFER_DURATION_IS_VALID(buffer) ? pts + GST_BUFFER_DURATION(buffer) : pts, nullptr,
+          nullptr) == FALSE)
+    return true;
+  if (GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_CORRUPTED)) {
+    Count(element, &Impl::corrupted);
+    if (!std::exchange(stream.warned, true))
+      GST_ELEMENT_WARNING(element, STREAM, DECODE,
+                          ("a corrupted picture is passed over, the %" G_GINT64_FORMAT ". so far",
+                           gint64{stream.image->position() + 1}),
+                          (nullptr));
+    return true;
+  }
+  if (!IsTooSoon(element, pts)) return false;
+  Count(element, &Impl::dropped);
+  return true;
+}
+
+GstFlowReturn Take(GstElement* element, rill::BufferOwner buffer) {
+  rill::Stage& stage = rill::StageOf(element);
+  Stream& stream = Of(element).stream;
+  if (GST_BUFFER_IS_DISCONT(buffer.get())) {
+    if (!stage.fresh && rill::WantsReset(element, stage, rill::kResetOnDiscont)) Forget(element);
+    Jump(element);
+  }
+  if (IsToSkip(element, buffer.get())) return GST_FLOW_OK;
+  const rill::MappedPicture mapped(buffer.get(), stream.info);
+  if (!mapped)
+    return rill::Fail(
+        element, GST_STREAM_ERROR_FORMAT,
+        rill::Error{"a picture has " + std::to_string(gst_buffer_get_size(buffer.get())) +
+                    " bytes, its caps need " + std::to_string(GST_VIDEO_INFO_SIZE(&stream.info))});
+  const rill::Result<std::span<const uint8_t>> pixels = stream.fitter->Run(mapped.picture());
+  if (!pixels) return rill::Fail(element, GST_STREAM_ERROR_FORMAT, pixels.error());
+  stream.image->Run(*pixels, *stream.block);
+  stage.fresh = false;
+  GstBuffer* out =
+      rill::WriteFrame(*stream.block, {.due = true, .position = stream.image->position()});
+  GST_BUFFER_PTS(out) = GST_BUFFER_PTS(buffer.get());
+  GST_BUFFER_DURATION(out) = GST_BUFFER_DURATION(buffer.get());
+  if (std::exchange(stream.discont, false)) GST_BUFFER_FLAG_SET(out, GST_BUFFER_FLAG_DISCONT);
+  Count(element, &Impl::frames);
+  return gst_pad_push(rill::SourceOf(element), out);
+}
+
+rill::Result<GstCaps*> SetCaps(GstElement* element, const GstCaps* caps) {
+  rill::Stage& stage = rill::StageOf(element);
+  Stream& stream = Of(element).stream;
+  const rill::Result<GstVideoInfo> info = rill::ReadVideoCaps(caps, stage.model->name());
+  if (!info) return info.error();
+  const uint32_t width = static_cast<uint32_t>(stage.model->backbone().width());
+  if (!stream.image) {
+    rill::Result<rill::ImageStage> image = rill::ImageStage::Open(stage.model);
+    if (!image) return image.error();
+    stream.image.emplace(std::move(*image));
+    stream.fitter.emplace(stream.image->config());
+    stream.block.emplace(1, width);
+  }
+  stream.info = *info;
+  // With `max-rate` what leaves may be irregular.
+  GST_OBJECT_LOCK(element);
+  const bool regular = Of(element).max_rate == 0;
+  GST_OBJECT_UNLOCK(element);
+  return rill::ToGstCaps({.dimensions = {width, 1, 1, 1},
+                          .framerate_numerator = regular ? GST_VIDEO_INFO_FPS_N(&*info) : 0,
+                          .framerate_denominator = regular ? GST_VIDEO_INFO_FPS_D(&*info) : 1,
+                          .lfm_space = stage.model->space() + "/embedding",
+                          .modality = "image"});
+}
+
+GstEvent* Event(GstElement* element, GstEvent* event) {
+  Stream& stream = Of(element).stream;
+  if (GST_EVENT_TYPE(event) == GST_EVENT_SEGMENT) {
+    gst_event_copy_segment(event, &stream.segment);
+    stream.next = GST_CLOCK_TIME_NONE;
+  }
+  if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP) Jump(element);
+  if (!rill::IsEvent(event, rill::kSnapshotEvent) || !stream.image) return event;
+  const rill::Stage& stage = rill::StageOf(element);
+  int64_t position = stream.image->position();
+  event = rill::AddPart(event, rill::PartToSave(element, stage, stream.image->Save(), &position));
+  rill::SetOrigin(event, stage.model->fingerprint(), position);
+  return event;
+}
+
+// Pictures may have padded rows. Any video is accepted, so that SetCaps() can say what is wrong
+// with it.
+bool Answer(GstElement*, GstQuery* query) {
+  if (GST_QUERY_TYPE(query) == GST_QUERY_ACCEPT_CAPS) {
+    GstCaps* caps = nullptr;
+    gst_query_parse_accept_caps(query, &caps);
+    const bool video = gst_structure_has_name(gst_caps_get_structure(caps, 0), "video/x-raw");
+    gst_query_set_accept_caps_result(query, video);
+    return true;
+  }
+  if (GST_QUERY_TYPE(query) != GST_QUERY_ALLOCATION) return false;
+  gst_query_add_allocation_meta(query, GST_VIDEO_META_API_TYPE, nullptr);
+  return true;
+}
+
+rill::Result<void> Open(GstElement* element) {
+  const rill::Model& model = *rill::StageOf(element).model;
+  if (model.image() == nullptr) return model.weights().Complain("the model has no image encoder");
+  Impl& self = Of(element);
+  gst_segment_init(&self.stream.segment, GST_FORMAT_TIME);
+  GST_OBJECT_LOCK(element);
+  self.frames = self.corrupted = self.dropped = 0;
+  GST_OBJECT_UNLOCK(element);
+  return {};
+}
+
+void Close(GstElement* element) { Of(element).stream = {}; }
+
+void SetProperty(GstElement* element, guint id, const GValue* value) {
+  if (id == kMaxRate) Of(element).max_rate = g_value_get_double(value);
+}
+
+void GetProperty(GstElement* element, guint id, GValue* value) {
+  const Impl& self = Of(element);
+  if (id == kMaxRate) g_value_set_double(value, self.max_rate);
+  if (id == kStats)
+    g_value_take_boxed(value, gst_structure_new("stats", "frames", G_TYPE_UINT64, self.frames,
+                                                "dropped", G_TYPE_UINT64, self.dropped, "corrupted",
+                                                G_TYPE_UINT64, self.corrupted, nullptr));
+}
+
+void Describe(GstElementClass* element_class) {
+  GObjectClass* object = G_OBJECT_CLASS(element_class);
+  g_object_class_install_property(object, kMaxRate, rill::MaxRateSpec());
+  g_object_class_install_property(object, kStats, rill::ImageStatsSpec());
+  rill::AddPadTemplate(element_class, "sink", GST_PAD_SINK, {rill::kVideoCaps});
+  rill::AddPadTemplate(element_class, "src", GST_PAD_SRC, {rill::kFloat32TensorCaps});
+  gst_element_class_set_static_metadata(element_class, "Image encoder", "Filter/Converter/Video",
+                                        "Turns pictures into the frames of a model", "Rill");
+}
+
+constexpr rill::StageInfo kInfo = {.impl = rill::kImpl<Impl>,
+                                   .usual_model = rill::kDefaultImageModel,
+                                   .describe = Describe,
+                                   .open = Open,
+                                   .close = Close,
+                                   .forget = Forget,
+                                   .restore = Restore,
+                                   .set_caps = SetCaps,
+                                   .take = Take,
+                                   .event = Event,
+                                   .set_property = SetProperty,
+                                   .get_property = GetProperty,
+                                   .answer = Answer};
+
+GType Type() {
+  static const GType type = rill::RegisterStage("LfmImageEnc", kInfo);
+  return type;
+}
+
+}  // namespace
+
+GST_ELEMENT_REGISTER_DEFINE(lfmimageenc, "lfmimageenc", GST_RANK_NONE, Type())

@@ -1,0 +1,200 @@
+// The bin lfmclassifier: video or audio in, labels and marked media out.
+#include <gst/app/gstappsink.h>
+
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "tests/plugins/picture_stream.h"
+
+namespace rill {
+namespace {
+
+using namespace testing;  // NOLINT(google-build-using-namespace)
+using ::testing::HasSubstr;
+
+const std::string kOmni = " model-path=" RILL_SOURCE_DIR "/tests/goldens/omni_model.gguf ";
+
+std::string Element(const std::string& properties = "") {
+  return "lfmclassifier" + kPictureModel + properties;
+}
+
+// A pipeline whose sinks are read to the end.
+class Pipeline {
+ public:
+  explicit Pipeline(const std::string& description)
+      : pipeline_(gst_parse_launch(description.c_str(), nullptr)),
+        bus_(gst_element_get_bus(pipeline_)) {}
+  ~Pipeline() {
+    gst_element_set_state(pipeline_, GST_STATE_NULL);
+    gst_object_unref(bus_);
+    gst_object_unref(pipeline_);
+  }
+
+  // The error that ended it, empty at the end of the stream.
+  std::string Run() {
+    gst_element_set_state(pipeline_, GST_STATE_PLAYING);
+    GstMessage* message = gst_bus_timed_pop_filtered(
+        bus_, 20 * GST_SECOND, static_cast<GstMessageType>(GST_MESSAGE_ERROR | GST_MESSAGE_EOS));
+    if (message == nullptr) return "it does not end";
+    std::string text;
+    if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) {
+      GError* error = nullptr;
+      gst_message_parse_error(message, &error, nullptr);
+      text = error->message;
+      g_error_free(error);
+    }
+    gst_message_unref(message);
+    return text;
+  }
+  // What an appsink has got; the caller owns the samples.
+  std::vector<GstSample*> Samples(const char* sink) {
+    GstElement* element = gst_bin_get_by_name(GST_BIN(pipeline_), sink);
+    std::vector<GstSample*> samples;
+    while (GstSample* sample = gst_app_sink_try_pull_sample(GST_APP_SINK(element), 0))
+      samples.push_back(sample);
+    gst_object_unref(element);
+    return samples;
+  }
+
+ private:
+  GstElement* pipeline_;
+  GstBus* bus_;
+};
+
+struct Marked {
+  GstClockTime pts = 0;
+  std::string label;  // empty without meta
+  guint64 running_time = 0;
+};
+
+std::vector<Marked> MarksOf(Pipeline& pipeline, const char* sink) {
+  std::vector<Marked> marks;
+  for (GstSample* sample : pipeline.Samples(sink)) {
+    GstBuffer* buffer = gst_sample_get_buffer(sample);
+    Marked mark;
+    mark.pts = GST_BUFFER_PTS(buffer);
+    if (GstCustomMeta* meta = gst_buffer_get_custom_meta(buffer, "LfmClassMeta")) {
+      const GstStructure* fields = gst_custom_meta_get_structure(meta);
+      mark.label = gst_structure_get_string(fields, "label");
+      gst_structure_get_uint64(fields, "running-time", &mark.running_time);
+    }
+    marks.push_back(mark);
+    gst_sample_unref(sample);
+  }
+  return marks;
+}
+
+constexpr char kSink[] = " ! queue ! appsink sync=false wait-on-eos=false name=";
+
+TEST(LfmClassifier, GivesWhatItsElementsGive) {
+  const auto pictures = MakePictures(5, 200);
+  Classifier stream = OpenPictures();
+  Harness harness(Element());
+  harness.Start("a", kPictureCaps, GST_FORMAT_TIME);
+  PushPictures(harness, pictures);
+  harness.Eos();
+  EXPECT_EQ(PullLines(harness), Lines(stream, pictures));
+  EXPECT_NE(harness.BusMessage("lfm-class"), "");
+  EXPECT_EQ(harness.BusError(), "");
+}
+
+TEST(LfmClassifier, MarksEachPictureWithItsOwnLabel) {
+  for (const char* format : {"RGB", "I420", "YUY2"}) {
+    Pipeline pipeline(
+        std::string("videotestsrc num-buffers=12 pattern=snow ! video/x-raw,format=") + format +
+        ",width=30,height=20 ! " + Element() + " name=c c.media" + kSink + "media c.src" + kSink +
+        "lines");
+    ASSERT_EQ(pipeline.Run(), "") << format;
+    const std::vector<Marked> lines = MarksOf(pipeline, "lines"),
+                              media = MarksOf(pipeline, "media");
+    ASSERT_EQ(lines.size(), 12u);
+    ASSERT_EQ(media.size(), 12u);
+    for (size_t i = 0; i < 12; ++i) {
+      EXPECT_NE(media[i].label, "");
+      EXPECT_EQ(media[i].label, lines[i].label);
+      EXPECT_EQ(media[i].running_time, media[i].pts);
+    }
+  }
+}
+
+TEST(LfmClassifier, EitherSideMayBeLeftUnlinked) {
+  const std::string source = "videotestsrc num-buffers=3 ! ";
+  Pipeline media(source + Element() + " name=c c.media" + kSink + "media");
+  EXPECT_EQ(media.Run(), "");
+  EXPECT_EQ(MarksOf(media, "media").size(), 3u);
+  Pipeline lines(source + Element() + " name=c c.src" + kSink + "lines");
+  EXPECT_EQ(lines.Run(), "");
+  EXPECT_EQ(MarksOf(lines, "lines").size(), 3u);
+}
+
+TEST(LfmClassifier, HearsSoundOfAnyRate) {
+  Pipeline pipeline(
+      "audiotestsrc num-buffers=40 samplesperbuffer=1000 ! "
+      "audio/x-raw,rate=44100,channels=2 ! lfmclassifier name=c head=sounds" +
+      kOmni + "c.media" + kSink + "media c.src" + kSink + "lines");
+  ASSERT_EQ(pipeline.Run(), "");
+  const std::vector<Marked> lines = MarksOf(pipeline, "lines"), media = MarksOf(pipeline, "media");
+  EXPECT_EQ(lines.size(), 23u);  // 0.907 s
+  ASSERT_EQ(media.size(), 40u);
+  EXPECT_EQ(media.front().label, "");  // before the first frame
+  for (const Marked& mark : media) {
+    if (mark.label.empty()) continue;
+    EXPECT_LE(mark.running_time, mark.pts + 23 * GST_MSECOND);
+    EXPECT_GE(mark.running_time + 100 * GST_MSECOND, mark.pts);
+  }
+  EXPECT_NE(media.back().label, "");
+}
+
+TEST(LfmClassifier, TakesAnotherMediumAfterReady) {
+  Harness harness("lfmclassifier head=sounds" + kOmni);
+  harness.Start("a", kPictureCaps, GST_FORMAT_TIME);
+  PushPictures(harness, MakePictures(2));
+  EXPECT_EQ(harness.PullAll().size(), 2u);
+  const auto sound = [&] {
+    harness.Start("b", "audio/x-raw,format=F32LE,rate=16000,channels=1,layout=interleaved",
+                  GST_FORMAT_TIME);
+  };
+  sound();
+  EXPECT_THAT(harness.BusError(), HasSubstr("was video/x-raw and became audio/x-raw"));
+  gst_element_set_state(harness.element(), GST_STATE_READY);
+  gst_element_set_state(harness.element(), GST_STATE_PLAYING);
+  sound();
+  const std::vector<float> samples(1280, 0.1f);
+  EXPECT_EQ(harness.Push(std::span<const float>(samples), 0), GST_FLOW_OK);
+  EXPECT_EQ(harness.PullAll().size(), 2u);
+}
+
+TEST(LfmClassifier, SaysThatTheModelCannotHear) {
+  Pipeline pipeline("audiotestsrc num-buffers=3 ! " + Element() + " ! fakesink");
+  EXPECT_THAT(pipeline.Run(), HasSubstr("no audio encoder"));
+}
+
+TEST(LfmClassifier, KeepsItsStateInAFile) {
+  const auto pictures = MakePictures(7, 300);
+  Classifier stream = OpenPictures();
+  const std::vector<std::string> want = Lines(stream, pictures);
+  const std::string file = std::filesystem::temp_directory_path() /
+                           ("rill_classifier." + std::to_string(getpid()) + ".state");
+  const auto run = [&](size_t first, size_t last) {
+    Harness harness(Element("state-location=" + file));
+    harness.Start("a", kPictureCaps, GST_FORMAT_TIME);
+    PushPictures(harness,
+                 {pictures.begin() + static_cast<std::ptrdiff_t>(first),
+                  pictures.begin() + static_cast<std::ptrdiff_t>(last)},
+                 first);
+    harness.Eos();
+    EXPECT_EQ(harness.BusWarning(), "");
+    EXPECT_EQ(PullLines(harness),
+              (std::vector<std::string>{want.begin() + static_cast<std::ptrdiff_t>(first),
+                                        want.begin() + static_cast<std::ptrdiff_t>(last)}));
+  };
+  run(0, 3);
+  run(3, 7);
+  EXPECT_THAT(StartError("lfmclassifier head=sounds state-location=" + file + kOmni),
+              HasSubstr("another model"));
+  std::filesystem::remove(file);
+}
+
+}  // namespace
+}  // namespace rill
