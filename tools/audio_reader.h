@@ -32,12 +32,10 @@ class AudioReader {
   double seconds() const;
 
  private:
-  struct Pipeline;
-  explicit AudioReader(std::unique_ptr<Pipeline> pipeline);
-  static Result<AudioReader> Open(const std::string& source, const std::string& name,
-                                  size_t rate_hz, bool live);
+  struct Source;
+  explicit AudioReader(std::unique_ptr<Source> source);
 
-  std::unique_ptr<Pipeline> pipeline_;
+  std::unique_ptr<Source> source_;
 };
 
 }  // namespace rill

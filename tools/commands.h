@@ -10,6 +10,7 @@ namespace rill {
 void AddInspect(CLI::App& app, int& code);
 void AddForecast(CLI::App& app, int& code);
 void AddTranscribe(CLI::App& app, int& code);
+void AddClassify(CLI::App& app, int& code);
 void AddBench(CLI::App& app, int& code);
 
 }  // namespace rill

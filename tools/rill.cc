@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
   rill::AddInspect(app, code);
   rill::AddForecast(app, code);
   rill::AddTranscribe(app, code);
+  rill::AddClassify(app, code);
   rill::AddBench(app, code);
   try {
     app.parse(argc, argv);

@@ -97,6 +97,7 @@ std::vector<Part> PartsOf(const Model& model, const Session* session) {
     parts.push_back(Sum(weights, "encoder audio", {"audio."}));
     parts.back().state_bytes = model.audio()->layout().bytes();
   }
+  if (model.image() != nullptr) parts.push_back(Sum(weights, "encoder image", {"image."}));
   for (size_t n = 0; n < model.backbone().operators().size(); ++n) {
     parts.push_back(Sum(weights, fmt::format("block {} {}", n, model.backbone().operators()[n]),
                         {fmt::format("blk.{}.", n)}));
@@ -108,6 +109,8 @@ std::vector<Part> PartsOf(const Model& model, const Session* session) {
     parts.push_back(Sum(weights, "head transcribe", {"transcribe."}));
     parts.back().state_bytes = model.transcribe()->layout().bytes();
   }
+  for (const auto& [name, _] : model.classify())
+    parts.push_back(Sum(weights, "head " + name, {name + ".norm.", name + ".out."}));
   if (session != nullptr) {
     // What a session of one channel keeps beside the backbone's state.
     parts.front().state_bytes = session->state_bytes() - model.backbone().layout().bytes();
@@ -156,6 +159,12 @@ Json Describe(const Model& model, const std::vector<Part>& parts, const Session*
                                    {"phones", head->phones().size()},
                                    {"lookahead", head->usual_lookahead()},
                                    {"most_lookahead", head->most_lookahead()}};
+  if (const ImageEncoder* image = model.image(); image != nullptr)
+    json["encoders"]["image"] = {{"width", image->config().width},
+                                 {"height", image->config().height},
+                                 {"channels", image->config().channels}};
+  for (const auto& [name, head] : model.classify())
+    json["heads"][name] = {{"labels", head.labels()}, {"exclusive", head.exclusive()}};
   if (one != nullptr && two != nullptr) {
     const size_t more = two->state_bytes() - one->state_bytes();
     json["state_bytes"] = {{"per_channel", more},
@@ -194,6 +203,14 @@ void PrintModel(const Json& json, const std::vector<Part>& parts) {
     fmt::print("encoder      audio: a frame is {} samples at {} Hz\n",
                encoders["audio"]["frame_samples"].get<size_t>(),
                encoders["audio"]["rate_hz"].get<size_t>());
+  if (encoders.contains("image"))
+    fmt::print("encoder      image: a frame is a picture, brought to {}x{} in {}\n",
+               encoders["image"]["width"].get<size_t>(), encoders["image"]["height"].get<size_t>(),
+               encoders["image"]["channels"] == 1 ? "grey" : "colour");
+  for (const auto& [name, head] : heads.items())
+    if (name.starts_with("classify"))
+      fmt::print("head         {}: {} labels, {}\n", name, head["labels"].size(),
+                 head["exclusive"].get<bool>() ? "one of which is right" : "any of which may be");
   if (heads.contains("transcribe"))
     fmt::print(
         "head         transcribe: {} word pieces, {} phones, {} frames of lookahead, at most {}\n",

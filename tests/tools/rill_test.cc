@@ -96,6 +96,20 @@ TEST_F(Rill, InspectsModelsAsJson) {
   EXPECT_EQ(model["fingerprint"].get<std::string>().size(), 16u);
 }
 
+TEST_F(Rill, InspectsEncodersAndHeadsOfEveryKind) {
+  const std::string path = RILL_SOURCE_DIR "/tests/goldens/omni_model.gguf";
+  const json model = json::parse(Run("inspect --json " + path).out);
+  uint64_t parameters = 0;
+  for (const json& layer : model["layers"]) parameters += layer["parameters"].get<uint64_t>();
+  EXPECT_EQ(parameters, model["parameters"]);
+  EXPECT_EQ(model["encoders"]["image"]["width"], 14);
+  EXPECT_EQ(model["heads"]["classify.sounds"]["labels"], json({"hum", "hiss", "click"}));
+  EXPECT_FALSE(model["heads"]["classify.sounds"]["exclusive"].get<bool>());
+  const Outcome tables = Run("inspect " + path);
+  EXPECT_NE(tables.out.find("brought to 14x9 in colour"), std::string::npos) << tables.out;
+  EXPECT_NE(tables.out.find("classify.pictures: 2 labels"), std::string::npos) << tables.out;
+}
+
 TEST_F(Rill, FindsStreamsEqualHoweverTheyAreCut) {
   const Outcome outcome = Run("bench forecast --task equality --json --file " + Path("rows.csv") +
                               " -m " RILL_SOURCE_DIR "/tests/goldens/sensor_model.gguf");

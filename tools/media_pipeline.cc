@@ -1,0 +1,100 @@
+#include "tools/media_pipeline.h"
+
+#include <gst/app/gstappsink.h>
+
+#include <filesystem>
+
+#include "tools/bus_error.h"
+#include "tools/console.h"
+
+namespace rill {
+
+struct MediaPipeline::Pipeline {
+  ~Pipeline() {
+    if (sample != nullptr) gst_sample_unref(sample);
+    if (element == nullptr) return;
+    gst_element_set_state(element, GST_STATE_NULL);
+    if (sink != nullptr) gst_object_unref(sink);
+    gst_object_unref(element);
+  }
+
+  std::string name;
+  GstElement* element = nullptr;
+  GstAppSink* sink = nullptr;
+  GstSample* sample = nullptr;
+};
+
+MediaPipeline::MediaPipeline(std::unique_ptr<Pipeline> pipeline) : pipeline_(std::move(pipeline)) {}
+MediaPipeline::MediaPipeline(MediaPipeline&&) noexcept = default;
+MediaPipeline& MediaPipeline::operator=(MediaPipeline&&) noexcept = default;
+MediaPipeline::~MediaPipeline() = default;
+
+Result<MediaPipeline> MediaPipeline::OpenFile(const std::string& path,
+                                              const std::string& converters) {
+  const std::string rest =
+      " ! decodebin ! " + converters + " ! appsink name=sink sync=false max-buffers=16";
+  if (path == "-") return Open("fdsrc" + rest, "standard input", "");
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored)) return Error{path + ": there is no such file"};
+  if (std::filesystem::is_directory(path, ignored)) return Error{path + ": is a directory"};
+  return Open("filesrc name=source" + rest, path, path);
+}
+
+Result<MediaPipeline> MediaPipeline::OpenLive(const std::string& source, const std::string& name,
+                                              const std::string& converters) {
+  return Open(
+      source + " ! " + converters + " ! appsink name=sink sync=false max-buffers=6000 drop=true",
+      name, "");
+}
+
+Result<MediaPipeline> MediaPipeline::Open(const std::string& description, const std::string& name,
+                                          const std::string& location) {
+  gst_init(nullptr, nullptr);
+  auto pipeline = std::make_unique<Pipeline>();
+  pipeline->name = name;
+  GError* error = nullptr;
+  pipeline->element = gst_parse_launch(description.c_str(), &error);
+  if (error != nullptr) {
+    const Error found{name + ": " + error->message};
+    g_error_free(error);
+    return found;
+  }
+  GstBin* bin = GST_BIN(pipeline->element);
+  pipeline->sink = GST_APP_SINK(gst_bin_get_by_name(bin, "sink"));
+  if (!location.empty()) {
+    GstElement* file = gst_bin_get_by_name(bin, "source");
+    g_object_set(file, "location", location.c_str(), nullptr);
+    gst_object_unref(file);
+  }
+  if (gst_element_set_state(pipeline->element, GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE) {
+    const auto complaint = BusError(pipeline->element, name);
+    return complaint ? *complaint : Error{name + ": cannot be opened"};
+  }
+  return MediaPipeline(std::move(pipeline));
+}
+
+Result<GstSample*> MediaPipeline::Next() {
+  Pipeline& pipeline = *pipeline_;
+  if (GstSample* last = std::exchange(pipeline.sample, nullptr)) gst_sample_unref(last);
+  constexpr GstClockTime kPatience = 100 * GST_MSECOND;
+  // A live source gives buffers when there are some; errors come over the bus only.
+  while (pipeline.sample == nullptr) {
+    if (Interrupted()) return nullptr;
+    if (auto complaint = BusError(pipeline.element, pipeline.name)) return *complaint;
+    pipeline.sample = gst_app_sink_try_pull_sample(pipeline.sink, kPatience);
+    if (pipeline.sample != nullptr || gst_app_sink_is_eos(pipeline.sink) == FALSE) continue;
+    if (auto complaint = BusError(pipeline.element, pipeline.name)) return *complaint;
+    return nullptr;
+  }
+  return pipeline.sample;
+}
+
+const std::string& MediaPipeline::name() const { return pipeline_->name; }
+
+double MediaPipeline::seconds() const {
+  gint64 duration = 0;
+  if (gst_element_query_duration(pipeline_->element, GST_FORMAT_TIME, &duration) == FALSE) return 0;
+  return static_cast<double>(duration) / static_cast<double>(GST_SECOND);
+}
+
+}  // namespace rill

@@ -1,0 +1,42 @@
+// A pipeline of GStreamer's that decodes something and gives buffers one by one.
+#pragma once
+
+#include <gst/gst.h>
+
+#include <memory>
+#include <string>
+
+#include "pipeline/model.h"  // Result
+
+namespace rill {
+
+class MediaPipeline {
+ public:
+  // What comes out of a file, - for the standard input, or of whatever else a description in the
+  // language of gst-launch-1.0 gives, behind `converters`, which end in caps. A live source that
+  // nobody keeps up with loses its oldest buffers; others wait.
+  static Result<MediaPipeline> OpenFile(const std::string& path, const std::string& converters);
+  static Result<MediaPipeline> OpenLive(const std::string& source, const std::string& name,
+                                        const std::string& converters);
+
+  MediaPipeline(MediaPipeline&&) noexcept;
+  MediaPipeline& operator=(MediaPipeline&&) noexcept;
+  ~MediaPipeline();
+
+  // The next buffer with its caps, valid until the next call; null at the end, or when the user has
+  // interrupted. Waits for a live source.
+  Result<GstSample*> Next();
+  const std::string& name() const;
+  // What the source says about its length, in seconds; 0 when it does not.
+  double seconds() const;
+
+ private:
+  struct Pipeline;
+  explicit MediaPipeline(std::unique_ptr<Pipeline> pipeline);
+  static Result<MediaPipeline> Open(const std::string& description, const std::string& name,
+                                    const std::string& location);
+
+  std::unique_ptr<Pipeline> pipeline_;
+};
+
+}  // namespace rill
