@@ -7,6 +7,7 @@ GST_ELEMENT_REGISTER_DECLARE(lfmclassifier)
 GST_ELEMENT_REGISTER_DECLARE(lfmclassify)
 GST_ELEMENT_REGISTER_DECLARE(lfmforecast)
 GST_ELEMENT_REGISTER_DECLARE(lfmforecaster)
+GST_ELEMENT_REGISTER_DECLARE(lfmfusion)
 GST_ELEMENT_REGISTER_DECLARE(lfmimageenc)
 GST_ELEMENT_REGISTER_DECLARE(lfmsensorenc)
 GST_ELEMENT_REGISTER_DECLARE(lfmsensorparse)
@@ -24,6 +25,7 @@ gboolean Init(GstPlugin* plugin) {
   ok &= GST_ELEMENT_REGISTER(lfmclassify, plugin) == TRUE;
   ok &= GST_ELEMENT_REGISTER(lfmforecast, plugin) == TRUE;
   ok &= GST_ELEMENT_REGISTER(lfmforecaster, plugin) == TRUE;
+  ok &= GST_ELEMENT_REGISTER(lfmfusion, plugin) == TRUE;
   ok &= GST_ELEMENT_REGISTER(lfmimageenc, plugin) == TRUE;
   ok &= GST_ELEMENT_REGISTER(lfmsensorenc, plugin) == TRUE;
   ok &= GST_ELEMENT_REGISTER(lfmsensorparse, plugin) == TRUE;

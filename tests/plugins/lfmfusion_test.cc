@@ -1,0 +1,200 @@
+// Manners of lfmfusion: order, waiting, and one state for all pads.
+#include <gst/app/gstappsink.h>
+#include <gst/app/gstappsrc.h>
+
+#include "tests/plugins/picture_stream.h"
+#include "tests/support/sound.h"
+
+namespace rill {
+namespace {
+
+using namespace testing;  // NOLINT(google-build-using-namespace)
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr char kOmniPath[] = RILL_SOURCE_DIR "/tests/goldens/omni_model.gguf";
+const std::string kOmni = " model-path=" + std::string(kOmniPath) + " ";
+constexpr char kSoundCaps[] = "audio/x-raw,format=F32LE,rate=16000,channels=1,layout=interleaved";
+constexpr size_t kHop = 640;
+
+// A camera and a microphone of a test's, fused.
+class Fused {
+ public:
+  explicit Fused(const std::string& properties = "", const std::string& clock = "") {
+    pipeline_ =
+        gst_parse_launch(("lfmfusion name=fusion" + kOmni + properties +
+                          " ! appsink name=out sync=false wait-on-eos=false "
+                          "appsrc name=pictures format=time " +
+                          clock + " caps=" + kPictureCaps + " ! lfmimageenc" + kOmni +
+                          " ! fusion.sink_0 appsrc name=sound format=time " + clock +
+                          " caps=" + kSoundCaps + " ! lfmaudioenc" + kOmni + " ! fusion.sink_1")
+                             .c_str(),
+                         nullptr);
+    pictures_ = GST_APP_SRC(Find("pictures"));
+    sound_ = GST_APP_SRC(Find("sound"));
+    out_ = GST_APP_SINK(Find("out"));
+    gst_element_set_state(pipeline_, GST_STATE_PLAYING);
+  }
+  ~Fused() {
+    gst_element_set_state(pipeline_, GST_STATE_NULL);
+    for (gpointer element : {static_cast<gpointer>(pictures_), static_cast<gpointer>(sound_),
+                             static_cast<gpointer>(out_), static_cast<gpointer>(pipeline_)})
+      gst_object_unref(element);
+  }
+  Fused(const Fused&) = delete;
+
+  void See(const std::string& picture, GstClockTime pts) { Push(pictures_, picture, pts); }
+  void Hear(std::span<const float> samples, GstClockTime pts) {
+    Push(sound_, {reinterpret_cast<const char*>(samples.data()), samples.size_bytes()}, pts);
+  }
+  void Gap(const char* source, GstClockTime begin, GstClockTime duration) {
+    GstElement* element = Find(source);
+    gst_element_send_event(element, gst_event_new_gap(begin, duration));
+    gst_object_unref(element);
+  }
+  void EndPictures() { gst_app_src_end_of_stream(pictures_); }
+  void EndSound() { gst_app_src_end_of_stream(sound_); }
+
+  // The next hidden frame; none when none comes for so long.
+  std::optional<Frame> Pull(GstClockTime patience = 5 * GST_SECOND) {
+    GstSample* sample = gst_app_sink_try_pull_sample(out_, patience);
+    if (sample == nullptr) return std::nullopt;
+    GstBuffer* buffer = gst_sample_get_buffer(sample);
+    Frame frame{GST_BUFFER_PTS(buffer), GST_BUFFER_DURATION(buffer), GST_CLOCK_TIME_NONE,
+                static_cast<GstBufferFlags>(GST_BUFFER_FLAGS(buffer)),
+                std::string(gst_buffer_get_size(buffer), '\0')};
+    gst_buffer_extract(buffer, 0, frame.bytes.data(), frame.bytes.size());
+    gst_sample_unref(sample);
+    return frame;
+  }
+  guint64 Stat(const char* name) {
+    GstElement* fusion = Find("fusion");
+    GstStructure* stats = nullptr;
+    g_object_get(fusion, "stats", &stats, nullptr);
+    guint64 value = 0;
+    gst_structure_get_uint64(stats, name, &value);
+    gst_structure_free(stats);
+    gst_object_unref(fusion);
+    return value;
+  }
+
+ private:
+  GstElement* Find(const char* name) { return gst_bin_get_by_name(GST_BIN(pipeline_), name); }
+  static void Push(GstAppSrc* source, std::string_view bytes, GstClockTime pts) {
+    GstBuffer* buffer = gst_buffer_new_memdup(bytes.data(), bytes.size());
+    GST_BUFFER_PTS(buffer) = pts;
+    gst_app_src_push_buffer(source, buffer);
+  }
+
+  GstElement* pipeline_;
+  GstAppSrc *pictures_, *sound_;
+  GstAppSink* out_;
+};
+
+// What the elements do, in order and without them.
+class Plain {
+ public:
+  std::vector<float> See(const std::string& picture) {
+    image_.Run(*fitter_.Run(AsPicture(picture)), block_);
+    return Run();
+  }
+  std::vector<float> Hear(std::span<const float> hop) {
+    EXPECT_TRUE(audio_.Take(hop, block_).complete);
+    return Run();
+  }
+
+ private:
+  std::vector<float> Run() {
+    EXPECT_TRUE(backbone_.Run(block_));
+    return block_.values;
+  }
+
+  std::shared_ptr<const Model> model_ = *Model::Shared(kOmniPath);
+  ImageStage image_ = *ImageStage::Open(model_);
+  AudioStage audio_ = *AudioStage::Open(model_);
+  ImageFitter fitter_{image_.config()};
+  BackboneStage backbone_{model_, 1};
+  FrameBlock block_{1, model_->backbone().width()};
+};
+
+TEST(LfmFusion, TakesFramesInOrderOfTimeWhoeverComesFirst) {
+  const std::vector<float> sound = MakeSound(5 * kHop, 1);
+  const auto pictures = MakePictures(3, 400);
+  const GstClockTime picture_times[] = {0, 40 * GST_MSECOND, 130 * GST_MSECOND};
+  Plain plain;
+  const auto hop = [&](size_t i) { return std::span(sound).subspan(i * kHop, kHop); };
+  // Of equal times the first pad's.
+  std::vector<std::vector<float>> want = {
+      plain.See(pictures[0]), plain.Hear(hop(0)), plain.See(pictures[1]), plain.Hear(hop(1)),
+      plain.Hear(hop(2)),     plain.Hear(hop(3)), plain.See(pictures[2]), plain.Hear(hop(4))};
+  for (const bool sound_first : {false, true}) {
+    Fused fused;
+    const auto see = [&] {
+      for (size_t i = 0; i < 3; ++i) fused.See(pictures[i], picture_times[i]);
+      fused.EndPictures();
+    };
+    if (!sound_first) see();
+    for (size_t i = 0; i < 5; ++i) fused.Hear(hop(i), i * 40 * GST_MSECOND);
+    fused.EndSound();
+    if (sound_first) {
+      EXPECT_FALSE(fused.Pull(50 * GST_MSECOND)) << "it does not wait for pictures";
+      see();
+    }
+    std::vector<GstClockTime> times;
+    for (const std::vector<float>& frame : want) {
+      const auto got = fused.Pull();
+      ASSERT_TRUE(got);
+      EXPECT_EQ(got->As<float>(), frame);
+      times.push_back(got->pts / GST_MSECOND);
+    }
+    EXPECT_THAT(times, ElementsAre(0, 0, 40, 40, 80, 120, 130, 160));
+    EXPECT_EQ(fused.Stat("late"), 0u);
+  }
+}
+
+TEST(LfmFusion, GapsAndEndsDoNotBlockTheOthers) {
+  const std::vector<float> sound = MakeSound(4 * kHop, 2);
+  Fused fused;
+  fused.See(MakePicture(7), 0);
+  for (size_t i = 0; i < 4; ++i)
+    fused.Hear(std::span(sound).subspan(i * kHop, kHop), i * 40 * GST_MSECOND);
+  EXPECT_TRUE(fused.Pull());  // the picture
+  EXPECT_FALSE(fused.Pull(50 * GST_MSECOND)) << "another picture could come";
+  fused.Gap("pictures", 40 * GST_MSECOND, 80 * GST_MSECOND);
+  for (size_t i = 0; i < 3; ++i) EXPECT_EQ(fused.Pull()->pts, i * 40 * GST_MSECOND);
+  EXPECT_FALSE(fused.Pull(50 * GST_MSECOND)) << "the next picture may be of the end of the gap";
+  fused.EndPictures();
+  EXPECT_EQ(fused.Pull()->pts, 120 * GST_MSECOND);
+}
+
+TEST(LfmFusion, ALivePadThatIsSilentIsWaitedForNoLongerThanTheLatency) {
+  Fused fused("latency=100000000", "is-live=true do-timestamp=true min-latency=0 max-latency=-1");
+  for (int i = 0; i < 3; ++i) {
+    fused.See(MakePicture(9), GST_CLOCK_TIME_NONE);
+    EXPECT_TRUE(fused.Pull()) << i;
+  }
+}
+
+TEST(LfmFusion, SaysWhatItCannotTake) {
+  EXPECT_THAT(StartError("lfmimageenc" + kPictureModel + " ! lfmfusion model-path=absent"),
+              HasSubstr("absent"));
+  GstElement* pipeline = gst_parse_launch(("videotestsrc num-buffers=2 ! lfmimageenc" +
+                                           kPictureModel + " ! lfmfusion" + kOmni + " ! fakesink")
+                                              .c_str(),
+                                          nullptr);
+  GstBus* bus = gst_element_get_bus(pipeline);
+  gst_element_set_state(pipeline, GST_STATE_PLAYING);
+  GstMessage* message = gst_bus_timed_pop_filtered(bus, 5 * GST_SECOND, GST_MESSAGE_ERROR);
+  ASSERT_NE(message, nullptr);
+  GError* error = nullptr;
+  gst_message_parse_error(message, &error, nullptr);
+  EXPECT_THAT(error->message, HasSubstr("Tiny omni model takes those of"));
+  g_error_free(error);
+  gst_message_unref(message);
+  gst_element_set_state(pipeline, GST_STATE_NULL);
+  gst_object_unref(bus);
+  gst_object_unref(pipeline);
+}
+
+}  // namespace
+}  // namespace rill
