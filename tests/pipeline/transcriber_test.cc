@@ -12,7 +12,9 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <random>
 
+#include "tests/fuzz/speech_fuzz.h"
 #include "tests/support/sound.h"
 
 namespace rill::testing {
@@ -136,6 +138,44 @@ TEST(Transcriber, GoesOnFromASnapshotAnywhere) {
       EXPECT_EQ(before + Transcribe(second, std::span(samples).subspan(cut), 500), want) << cut;
     }
   }
+}
+
+// The checksum is right in each: what protects the stream is what the stages check.
+TEST(Transcriber, SurvivesSnapshotsWithAnyWordSetToExtremes) {
+  constexpr uint64_t kNan = 0x7ff8000000000000, kNans = 0x7fc000007fc00000;
+  for (uint8_t decoder = 0; decoder < 3; ++decoder) {
+    size_t accepted = 0, refused = 0;
+    for (uint8_t part = 0; TranscriptPartBytes(decoder, part) > 0; ++part)
+      for (size_t offset = 0; offset < TranscriptPartBytes(decoder, part); offset += 56)
+        for (const uint64_t value : {uint64_t{1}, ~uint64_t{0}, uint64_t{1} << 32, kNan, kNans}) {
+          const SnapshotEdit edit{part, static_cast<uint16_t>(offset), value};
+          ++(FuzzTranscript(decoder, std::span(&edit, 1)) ? accepted : refused);
+        }
+    EXPECT_GT(accepted, 0u);
+    EXPECT_GT(refused, 0u);
+  }
+}
+
+TEST(Transcriber, ReadsLexiconsOfAnyText) {
+  std::mt19937_64 random(12);
+  constexpr std::string_view kBytes = "abd \t\r\n;#()'0129SBDEYA\xff";
+  size_t read = 0;
+  for (int round = 0; round < 3000; ++round) {
+    std::string text = "abs AE1 B S\nace(2) EY S\n# no word\ndab D AE0 B\n";
+    for (size_t edits = random() % 4; edits > 0; --edits) {
+      const size_t at = random() % text.size();
+      const char byte = kBytes[random() % kBytes.size()];
+      switch (random() % 3) {
+        case 0: text[at] = byte; break;
+        case 1: text.insert(at, 1, byte); break;
+        default: text.erase(at, 1 + random() % 5); break;
+      }
+      if (text.empty()) break;
+    }
+    read += FuzzLexicon(text);
+  }
+  EXPECT_GT(read, 300u);
+  EXPECT_LT(read, 3000u);
 }
 
 TEST(Transcriber, ForksGoTheirOwnWay) {
