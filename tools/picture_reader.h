@@ -6,8 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "modalities/image_fit.h"
-#include "pipeline/model.h"  // Result
+#include "pipeline/classifier.h"  // Picture
 
 namespace rill {
 
