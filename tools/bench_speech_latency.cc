@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <fstream>
 #include <map>
+#include <numeric>
 #include <sstream>
 
 #include "tools/bench_speech.h"
@@ -44,25 +45,37 @@ Result<Alignments> ReadAlignments(const std::string& path, const std::string& fo
   return found;
 }
 
-// For each word of the final text the time from which on it was shown, final or not.
+// A word of the final text, and when it was shown, final or not, in seconds of sound taken in.
 struct ShownWord {
   std::string text;
-  double since = 0;  // seconds of sound taken in
+  double first = 0;  // in its place, for the first time
+  double since = 0;  // from then on
+  double told = 0;   // when it is said to end
 };
 
 Result<std::vector<ShownWord>> Watch(Transcriber stream, std::span<const float> samples) {
   const size_t hop = stream.rate() / 25;
   std::vector<std::string> final_words;
+  std::vector<double> ends;  // of the final words, as they are told
+  const auto seconds = [rate = static_cast<double>(stream.rate())](int64_t samples) {
+    return static_cast<double>(samples) / rate;
+  };
   std::vector<ShownWord> shown;
+  std::vector<std::map<std::string, double>> firsts;  // of every place, when what was shown there
   const auto look = [&] {
-    for (const TranscriptEvent& event : stream.Take())
-      if (event.word) final_words.push_back(event.word->text);
+    for (const TranscriptEvent& event : stream.Take()) {
+      if (!event.word) continue;
+      final_words.push_back(event.word->text);
+      ends.push_back(seconds(event.word->end));
+    }
     std::vector<std::string> now = final_words;
     for (const TimedWord& word : stream.Partial()) now.push_back(word.text);
-    const double time = static_cast<double>(stream.position()) / static_cast<double>(stream.rate());
+    const double time = seconds(stream.position());
     shown.resize(now.size());
+    firsts.resize(std::max(firsts.size(), now.size()));
     for (size_t i = 0; i < now.size(); ++i)
-      if (shown[i].text != now[i]) shown[i] = {now[i], time};
+      if (shown[i].text != now[i])
+        shown[i] = {now[i], firsts[i].try_emplace(now[i], time).first->second, time, 0};
   };
   // Silence follows as it would in a stream, so that late words show when they do.
   std::vector<float> heard(samples.begin(), samples.end());
@@ -74,6 +87,7 @@ Result<std::vector<ShownWord>> Watch(Transcriber stream, std::span<const float> 
   }
   if (const auto finished = stream.Finish(); !finished) return finished.error();
   look();
+  for (size_t i = 0; i < shown.size(); ++i) shown[i].told = ends.at(i);  // all are final now
   return shown;
 }
 
@@ -89,7 +103,7 @@ Result<BenchReport> BenchSpeechLatency(const SpeechBenchOptions& options) {
   if (!fresh) return fresh.error();
   const double rate = static_cast<double>(fresh->rate());
 
-  std::vector<double> delays;
+  std::vector<double> first, since, told;  // delays after the end of the word
   std::string open_file;
   std::vector<float> samples;
   size_t aligned_words = 0;
@@ -110,26 +124,32 @@ Result<BenchReport> BenchSpeechLatency(const SpeechBenchOptions& options) {
     for (const AlignedWord& word : found->second) said.push_back(word.text);
     for (const ShownWord& word : *shown) heard.push_back(word.text);
     aligned_words += said.size();
-    for (const auto& [i, j] : MatchWords(said, heard))
-      delays.push_back((*shown)[j].since - found->second[i].end);
+    for (const auto& [i, j] : MatchWords(said, heard)) {
+      first.push_back((*shown)[j].first - found->second[i].end);
+      since.push_back((*shown)[j].since - found->second[i].end);
+      told.push_back((*shown)[j].told - found->second[i].end);
+    }
   }
-  if (delays.empty())
+  if (first.empty())
     return Error{fmt::format("none of {} aligned words was recognised", aligned_words)};
-  double sum = 0;
-  for (const double delay : delays) sum += delay;
-  const double mean = sum / static_cast<double>(delays.size());
-  const double p50 = Quantile(delays, 0.5), p90 = Quantile(delays, 0.9),
-               p99 = Quantile(delays, 0.99);
-  BenchReport report{
-      {{"aligned_words", aligned_words},
-       {"recognised", delays.size()},
-       {"mean_ms", 1000 * mean},
-       {"p50_ms", 1000 * p50},
-       {"p90_ms", 1000 * p90},
-       {"p99_ms", 1000 * p99}},
-      TextTable({"words", "recognised", "shown after its end: mean ms", "p50", "p90", "p99"})};
-  report.table.Add({Grouped(aligned_words), Grouped(delays.size()), Fixed(1000 * mean, 0),
-                    Fixed(1000 * p50, 0), Fixed(1000 * p90, 0), Fixed(1000 * p99, 0)});
+  BenchReport report{{{"aligned_words", aligned_words}, {"recognised", first.size()}},
+                     TextTable({"after the end of a word", "words", "recognised", "mean ms", "p50",
+                                "p90", "p99"})};
+  for (const auto& [key, name, delays] : {std::tuple("first", "it is shown", &first),
+                                          {"since", "it is shown for good", &since},
+                                          {"told", "it is told to end", &told}}) {
+    const double mean =
+        std::accumulate(delays->begin(), delays->end(), 0.0) / static_cast<double>(delays->size());
+    std::vector<std::string> row = {name, Grouped(aligned_words), Grouped(delays->size()),
+                                    Fixed(1000 * mean, 0)};
+    report.json[key]["mean_ms"] = 1000 * mean;
+    for (const int percent : {50, 90, 99}) {
+      const double delay = 1000 * Quantile(*delays, percent / 100.0);
+      report.json[key][fmt::format("p{}_ms", percent)] = delay;
+      row.push_back(Fixed(delay, 0));
+    }
+    report.table.Add(std::move(row));
+  }
   return report;
 }
 
