@@ -6,7 +6,8 @@
         --language-model runs/digits/digits.arpa
 
 The first writes what `rill bench speech` reads: the recordings of the Free Spoken Digit Dataset
-(8 kHz), a manifest of takes 0 to 4, which are the customary test, and a language model of ten words.
+(8 kHz), a manifest of takes 0 to 4, which are the customary test, and a language model whose only
+sentences are one digit each.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from . import speech
 
 WORDS = speech.ONES[:10]
 TEST_TAKES = 5
+NEVER = -99  # a logarithm
 
 
 def recordings(folder):
@@ -70,10 +72,18 @@ def main():
             if take < TEST_TAKES:
                 seconds = len(samples(path)) / speech.RATE
                 file.write(f"fsdd/{path.name}\t0\t{seconds:.4f}\t{speaker}\t{word}\n")
-    words = sorted(["</s>", *WORDS])
-    lines = [f"{-log10(len(words)):.6f}\t{word}" for word in words]
-    (output / "digits.arpa").write_text(
-        f"\\data\\\nngram 1={len(words) + 1}\n\n\\1-grams:\n-99\t<s>\n" + "\n".join(lines)
+    write_language_model(output / "digits.arpa")
+
+
+def write_language_model(path):
+    words = sorted(WORDS)
+    single = [f"{NEVER}\t</s>", f"{NEVER}\t<s>\t{NEVER}"]
+    single += [f"{-log10(len(words)):.6f}\t{word}\t{NEVER}" for word in words]
+    pairs = [f"{-log10(len(words)):.6f}\t<s> {word}" for word in words]
+    pairs += [f"0\t{word} </s>" for word in words]
+    path.write_text(
+        f"\\data\\\nngram 1={len(single)}\nngram 2={len(pairs)}\n\n\\1-grams:\n" + "\n".join(single)
+        + "\n\n\\2-grams:\n" + "\n".join(sorted(pairs, key=lambda line: line.split("\t")[1]))
         + "\n\n\\end\\\n")
 
 
