@@ -16,7 +16,7 @@ from . import fbank, speech
 
 SPEEDS = ((9, 10), (10, 11), (1, 1), (1, 1), (11, 10), (10, 9))
 SLOWEST = 0.9  # of the speeds
-ACTED_WEIGHT = 0.7  # of the games' lines, shouts and invented names among them
+ACTED_WEIGHT = 0.5  # of the games' lines, shouts and invented names among them
 WARPS = np.linspace(0.84, 1.18, 18)  # of the frequencies: shorter and longer vocal tracts
 CHAIN_SHARE = 0.7  # of the batches
 SILENCE_SECONDS = 0.6  # at most so much before and after a clip
