@@ -28,7 +28,7 @@ namespace rill {
 
 // Logarithms are natural.
 struct CtcBeamOptions {
-  size_t beam = 64;           // hypotheses kept, 1 to 512
+  size_t beam = 256;          // hypotheses kept, 1 to 512
   float beam_margin = 12;     // how far below the best one a hypothesis may score, above 0
   size_t tokens = 16;         // pieces followed in a frame besides the blank, 1 to 256
   float token_margin = 9;     // how far below the best one of a frame a piece may be, above 0

@@ -23,7 +23,7 @@ Result<std::unique_ptr<CtcDecoder>> MakeDecoder(const Model& model, DecoderKind 
   };
   if (kind == DecoderKind::kLexicon) {
     // Chosen on validation speakers (models/speech-en.md).
-    constexpr float kBlankPenalty = 1, kLmWeight = 1, kWordBonus = 0.5f;
+    constexpr float kBlankPenalty = 1, kLmWeight = 0.9f, kWordBonus = 0;
     search.blank_penalty = std::min(search.blank_penalty + kBlankPenalty, 20.0f);
     search.lm_weight = options.lm_weight.value_or(kLmWeight);
     search.word_bonus = options.word_bonus.value_or(kWordBonus);
