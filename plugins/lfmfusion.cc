@@ -155,8 +155,8 @@ Next Earliest(GstElement* element) {
   return next;
 }
 
-// Running time up to which all must be known, so that Aggregate() can go on: GstAggregator waits for
-// the other pads until then and the latency. None when nothing is there.
+// Running time up to which all must be known, so that Aggregate() can go on: GstAggregator waits
+// for the other pads until then and the latency. None when nothing is there.
 GstClockTime NextTime(GstAggregator* aggregator) {
   const Next next = Earliest(GST_ELEMENT(aggregator));
   if (next.pad == nullptr) return GST_CLOCK_TIME_NONE;
