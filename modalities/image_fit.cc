@@ -170,15 +170,17 @@ void ImageFitter::Work::Colour(const Picture& picture, const cv::Rect& place) {
     const uint8_t* from = planes[0].ptr(y);
     const uint8_t* u = planes[1].empty() ? nullptr : planes[1].ptr(y);
     const uint8_t* v = planes[2].empty() ? nullptr : planes[2].ptr(y);
-    uint8_t* to =
-        pixels.data() + static_cast<size_t>((place.y + y) * size.width + place.x) * config.channels;
+    uint8_t* to = pixels.data() +
+                  (static_cast<size_t>(place.y + y) * config.width + static_cast<size_t>(place.x)) *
+                      config.channels;
     for (int x = 0; x < place.width; ++x, from += channels, to += config.channels) {
       if (is_yuv && config.channels == 1) {
         to[0] = ToByte(yuv.Luma(*from));
       } else if (format == PixelFormat::kI420) {
         yuv.Rgb(*from, u[x], v[x], to);
       } else if (format == PixelFormat::kNv12) {
-        yuv.Rgb(*from, u[2 * x], u[2 * x + 1], to);
+        const uint8_t* uv = u + 2 * static_cast<size_t>(x);
+        yuv.Rgb(*from, uv[0], uv[1], to);
       } else if (config.channels == 1) {
         to[0] = channels == 1 ? from[0]
                               : ToByte(0.299f * static_cast<float>(from[red]) +

@@ -178,7 +178,7 @@ rill::ModelStages Fill(GstBin* bin) {
   gst_util_set_object_arg(G_OBJECT(floats), "caps", "audio/x-raw,format=" GST_AUDIO_NE(F32));
   GstElement* results = add("tee", "results");
   for (GstElement* tee : {media, results}) g_object_set(tee, "allow-not-linked", TRUE, nullptr);
-  const rill::ModelStages stages = {
+  rill::ModelStages stages = {
       .encoders = {add("lfmimageenc", "image-encoder"), add("lfmaudioenc", "audio-encoder")},
       .backbone = add("lfmbackbone", "backbone"),
       .head = add("lfmclassify", "head"),

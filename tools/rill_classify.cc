@@ -34,7 +34,7 @@ class Run {
       : command_(command), file_(file), stream_(std::move(stream)) {}
 
   Result<void> All(Medium medium) {
-    const Result<void> seen = medium == Medium::kPictures ? Watch() : Listen();
+    Result<void> seen = medium == Medium::kPictures ? Watch() : Listen();
     stream_.Finish();
     PrintEvents();
     // What was seen before a failure is not lost.
@@ -185,7 +185,7 @@ std::vector<Medium> MediaOf(const ClassifyCommand& command, const Model& model) 
   return {Medium::kPictures, Medium::kSound};
 }
 
-Result<void> ClassifyFile(const ClassifyCommand& command, std::shared_ptr<const Model> model,
+Result<void> ClassifyFile(const ClassifyCommand& command, const std::shared_ptr<const Model>& model,
                           const std::string& file) {
   Result<void> outcome;
   for (const Medium medium : MediaOf(command, *model)) {
