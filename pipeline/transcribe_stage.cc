@@ -15,6 +15,13 @@ Result<std::unique_ptr<CtcDecoder>> MakeDecoder(const Model& model, DecoderKind 
   const TranscribeHead& head = *model.transcribe();
   CtcBeamOptions search = options.search;
   search.blank_penalty = static_cast<float>(options.blank_penalty);
+  if (kind == DecoderKind::kLexicon) {
+    // Chosen on validation speakers (models/speech-en.md).
+    constexpr float kBlankPenalty = 1, kLmWeight = 0.9f, kWordBonus = 0;
+    search.blank_penalty = std::min(search.blank_penalty + kBlankPenalty, 20.0f);
+    search.lm_weight = kLmWeight;
+    search.word_bonus = kWordBonus;
+  }
   search.lm_weight = options.lm_weight.value_or(search.lm_weight);
   search.word_bonus = options.word_bonus.value_or(search.word_bonus);
   const auto widened = [](auto made) -> Result<std::unique_ptr<CtcDecoder>> {
@@ -22,11 +29,6 @@ Result<std::unique_ptr<CtcDecoder>> MakeDecoder(const Model& model, DecoderKind 
     return std::unique_ptr<CtcDecoder>(std::move(*made));
   };
   if (kind == DecoderKind::kLexicon) {
-    // Chosen on validation speakers (models/speech-en.md).
-    constexpr float kBlankPenalty = 1, kLmWeight = 0.9f, kWordBonus = 0;
-    search.blank_penalty = std::min(search.blank_penalty + kBlankPenalty, 20.0f);
-    search.lm_weight = options.lm_weight.value_or(kLmWeight);
-    search.word_bonus = options.word_bonus.value_or(kWordBonus);
     Result<std::shared_ptr<const Lexicon>> lexicon = OpenLexicon(model, options.pronunciations);
     if (!lexicon) return lexicon.error();
     return widened(

@@ -5,7 +5,14 @@
 
 #include <gst/gst.h>
 
+#include <memory>
+
 namespace rill {
+
+struct FreeStructure {
+  void operator()(GstStructure* fields) const { gst_structure_free(fields); }
+};
+using Fields = std::unique_ptr<GstStructure, FreeStructure>;
 
 inline constexpr char kClassMeta[] = "LfmClassMeta";
 

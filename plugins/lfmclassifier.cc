@@ -31,11 +31,6 @@
 
 namespace {
 
-struct Unref {
-  void operator()(GstStructure* fields) const { gst_structure_free(fields); }
-};
-using Fields = std::unique_ptr<GstStructure, Unref>;
-
 // The elements before the backbone that a kind of media needs.
 struct Chain {
   const char* media;  // name of its caps
@@ -51,7 +46,7 @@ struct Classifier {
   GstElement* backbone;
   std::vector<Chain> chains;
   const Chain* chosen = nullptr;  // streaming thread, or while nothing streams
-  Fields newest;                  // the same: what was said last
+  rill::Fields newest;            // the same: what was said last
 };
 
 constexpr char kClassifier[] = "lfm-classifier";  // of the bin's data

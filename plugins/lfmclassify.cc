@@ -29,11 +29,6 @@
 
 namespace {
 
-struct Free {
-  void operator()(GstStructure* fields) const { gst_structure_free(fields); }
-};
-using Fields = std::unique_ptr<GstStructure, Free>;
-
 struct Stream {
   std::optional<rill::ClassifyStage> head;
   std::optional<rill::FrameBlock> block;
@@ -79,9 +74,9 @@ GstClockTime RunningTime(const Stream& stream) {
 }
 
 // What is said of a label, for messages and metadata; `event` is null for a frame.
-Fields FieldsOf(const Stream& stream, size_t label, float confidence,
-                const rill::ClassEvent* event) {
-  Fields fields(gst_structure_new(
+rill::Fields FieldsOf(const Stream& stream, size_t label, float confidence,
+                      const rill::ClassEvent* event) {
+  rill::Fields fields(gst_structure_new(
       "lfm-class", "label", G_TYPE_STRING, stream.head->labels()[label].c_str(), "index",
       G_TYPE_UINT, static_cast<guint>(label), "confidence", G_TYPE_FLOAT,
       static_cast<gdouble>(confidence), "running-time", G_TYPE_UINT64, RunningTime(stream),
@@ -92,7 +87,8 @@ Fields FieldsOf(const Stream& stream, size_t label, float confidence,
   return fields;
 }
 
-GstFlowReturn Send(GstElement* element, const std::string& json, Fields fields, bool message) {
+GstFlowReturn Send(GstElement* element, const std::string& json, rill::Fields fields,
+                   bool message) {
   Stream& stream = Of(element).stream;
   const std::string line = json + "\n";
   GstBuffer* buffer = gst_buffer_new_memdup(line.data(), line.size());

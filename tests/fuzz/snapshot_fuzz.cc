@@ -3,7 +3,6 @@
 #include <cmath>
 #include <vector>
 
-#include "operators/core/cursor.h"
 #include "pipeline/session.h"
 
 namespace rill::testing {
@@ -34,14 +33,8 @@ bool FuzzSnapshot(std::span<const SnapshotEdit> edits) {
     PushRows(session, 0);
     return *Snapshot::Parse(session.Save());
   }();
-  Snapshot edited = whole;
-  for (const SnapshotEdit& edit : edits) {
-    std::vector<std::byte>& bytes = edited.parts[edit.part % edited.parts.size()].bytes;
-    const size_t at = edit.offset % (bytes.size() - sizeof edit.value + 1);
-    std::memcpy(bytes.data() + at, &edit.value, sizeof edit.value);
-  }
   Session session = Open();
-  if (!session.Restore(edited.Serialize())) return false;
+  if (!session.Restore(Edited(whole, edits).Serialize())) return false;
   PushRows(session, kRows);
   return true;
 }
@@ -49,12 +42,7 @@ bool FuzzSnapshot(std::span<const SnapshotEdit> edits) {
 void FuzzSnapshot(std::span<const std::byte> bytes) {
   Session session = Open();
   if (session.Restore(bytes)) PushRows(session, kRows);
-  std::vector<SnapshotEdit> edits;
-  Cursor cursor(bytes);
-  for (SnapshotEdit edit;
-       cursor.Take(edit.part) && cursor.Take(edit.offset) && cursor.Take(edit.value);)
-    edits.push_back(edit);
-  FuzzSnapshot(edits);
+  FuzzSnapshot(ReadEdits(bytes));
 }
 
 }  // namespace rill::testing

@@ -4,7 +4,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
+#include <vector>
+
+#include "operators/core/cursor.h"
+#include "pipeline/snapshot.h"
 
 namespace rill::testing {
 
@@ -14,6 +19,25 @@ struct SnapshotEdit {
   uint16_t offset = 0;  // modulo the places in the part
   uint64_t value = 0;
 };
+
+// The snapshot after the edits.
+inline Snapshot Edited(Snapshot snapshot, std::span<const SnapshotEdit> edits) {
+  for (const SnapshotEdit& edit : edits) {
+    std::vector<std::byte>& bytes = snapshot.parts[edit.part % snapshot.parts.size()].bytes;
+    const size_t at = edit.offset % (bytes.size() - sizeof edit.value + 1);
+    std::memcpy(bytes.data() + at, &edit.value, sizeof edit.value);
+  }
+  return snapshot;
+}
+// The bytes as edits.
+inline std::vector<SnapshotEdit> ReadEdits(std::span<const std::byte> bytes) {
+  std::vector<SnapshotEdit> edits;
+  Cursor cursor(bytes);
+  for (SnapshotEdit edit;
+       cursor.Take(edit.part) && cursor.Take(edit.offset) && cursor.Take(edit.value);)
+    edits.push_back(edit);
+  return edits;
+}
 
 // True when the edited snapshot was accepted.
 bool FuzzSnapshot(std::span<const SnapshotEdit> edits);

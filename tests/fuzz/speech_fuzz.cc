@@ -1,10 +1,8 @@
 #include "tests/fuzz/speech_fuzz.h"
 
 #include <array>
-#include <cstring>
 #include <vector>
 
-#include "operators/core/cursor.h"
 #include "pipeline/transcriber.h"
 #include "tests/support/sound.h"
 
@@ -70,14 +68,8 @@ size_t TranscriptPartBytes(uint8_t decoder, size_t part) {
 }
 
 bool FuzzTranscript(uint8_t decoder, std::span<const SnapshotEdit> edits) {
-  Snapshot edited = Whole(decoder);
-  for (const SnapshotEdit& edit : edits) {
-    std::vector<std::byte>& bytes = edited.parts[edit.part % edited.parts.size()].bytes;
-    const size_t at = edit.offset % (bytes.size() - sizeof edit.value + 1);
-    std::memcpy(bytes.data() + at, &edit.value, sizeof edit.value);
-  }
   Transcriber stream = Open(decoder);
-  if (!stream.Restore(edited.Serialize())) return false;
+  if (!stream.Restore(Edited(Whole(decoder), edits).Serialize())) return false;
   GoOn(stream);
   return true;
 }
@@ -87,12 +79,7 @@ void FuzzSpeech(std::span<const std::byte> bytes) {
   const auto kind = static_cast<uint8_t>(bytes[0]);
   bytes = bytes.subspan(1);
   FuzzLexicon({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-  std::vector<SnapshotEdit> edits;
-  Cursor cursor(bytes);
-  for (SnapshotEdit edit;
-       cursor.Take(edit.part) && cursor.Take(edit.offset) && cursor.Take(edit.value);)
-    edits.push_back(edit);
-  FuzzTranscript(kind, edits);
+  FuzzTranscript(kind, ReadEdits(bytes));
 }
 
 }  // namespace rill::testing
