@@ -88,7 +88,7 @@ Result<ImageEncoder::Stage> ImageEncoder::LoadStage(const Weights& weights, cons
     if (!mixer) return mixer.error();
     Result<RmsNorm> mlp_norm = RmsNorm::Load(weights, block + ".mlp_norm", channels, epsilon);
     if (!mlp_norm) return mlp_norm.error();
-    Result<Swiglu> swiglu = Swiglu::Load(weights, block + ".swiglu", channels, inner);
+    Result<Swiglu> swiglu = Swiglu::Load(weights, block + ".swiglu.", channels, inner);
     if (!swiglu) return swiglu.error();
     stage.blocks.push_back(
         {std::move(*norm), std::move(*mixer), std::move(*mlp_norm), std::move(*swiglu)});

@@ -1,15 +1,19 @@
 // Grouped-query attention over a bounded past.
 //
 //   q = rope(rms_norm(Wq x))    k = rope(rms_norm(Wk x))    v = Wv x
-//   y = Wo concat_heads(softmax(q kᵀ / sqrt(W)) v)
+//   y = Wo (g ⊙ concat_heads(softmax(q kᵀ / sqrt(W)) v))
 //
 // with norms a head, RoPE in the rotate-half form, and query head a reading key head a / (A / G).
+// g is 1, or sigmoid(Wg x) of a model with gates, one a head or one an element. RoPE turns pair i
+// of a head by position · base^(-2 i / W), in the first `rope_pairs` pairs; the others stay.
 //
 //   x, y    [time, channels]          float32
 //   Wq      [A W, channels]           A query heads of width W
 //   Wk, Wv  [G W, channels]           G key heads, A a multiple of G
 //   Wo      [channels, A W]
-//   state   k, v [rows, G W]          float16 or float32; k already rotated
+//   Wg      [A or A W, channels]
+//   state   k, v [G, rows, W]         float16 or float32; k already rotated, and in the order of
+//                                     core/attend.h
 //           position [1]              int64, frames seen
 //
 // With window and sinks the first `sinks` keys stay and of the others the last `window`, the
@@ -18,21 +22,25 @@
 // distance stays one the model has seen. Without a window, `capacity` frames can be seen: the
 // caller asks Room() before it runs more.
 //
-// Keys are visited from the oldest to the newest, so a result depends on the positions alone.
+// Keys are visited as they lie in the state, where a position has its place, so a result depends on
+// the positions alone. Key heads are shared out among the workers of the scratch memory.
 //
 // Source: Ainslie et al. 2023, arXiv:2305.13245 (groups); Xiao et al. 2023, arXiv:2309.17453
 // (sinks); Liquid AI's LFM2.
 #pragma once
 
 #include <cstdint>
+#include <limits>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "operators/core/attend.h"
 #include "operators/core/frames.h"
 #include "operators/core/scratch.h"
-#include "operators/linear.h"
 #include "operators/norm.h"
+#include "operators/projection.h"
 
 namespace rill {
 
@@ -46,15 +54,25 @@ struct AttentionConfig {
   size_t sinks = 0;
   size_t capacity = 0;
   double rope_base = 1e6;
+  size_t rope_pairs = std::numeric_limits<size_t>::max();  // more than there are: all
   float norm_epsilon = 1e-5f;
   CachePrecision precision = CachePrecision::kFloat16;
+  MatrixForm form = MatrixForm::kPacked;
+};
+
+// Names of the tensors, without ".weight".
+struct AttentionNames {
+  std::string q, k, v, out, q_norm, k_norm, gate;  // no gate: empty
+  // NAME.q_proj and so on.
+  static AttentionNames Under(const std::string& name);
 };
 
 // Immutable after loading; any number of streams and threads may share one.
 class Attention {
  public:
-  // Reads NAME.{q,k,v,out}_proj.weight and NAME.{q,k}_norm.weight; adds its state to `layout`.
-  static Result<Attention> Load(const Weights& weights, const std::string& name, size_t channels,
+  // Adds its state to `layout`, as NAME.keys and so on.
+  static Result<Attention> Load(const Weights& weights, const std::string& name,
+                                const AttentionNames& names, size_t channels,
                                 const AttentionConfig& config, StateLayout& layout);
 
   size_t ScratchFloats(size_t rows) const;
@@ -73,24 +91,37 @@ class Attention {
             std::span<float> y) const;
 
  private:
-  Attention(Linear q_proj, Linear k_proj, Linear v_proj, Linear out_proj, RmsNorm q_norm,
-            RmsNorm k_norm, const AttentionConfig& config);
+  Attention(Projection q_proj, Projection k_proj, Projection v_proj, Projection out_proj,
+            std::optional<Projection> gate, RmsNorm q_norm, RmsNorm k_norm,
+            const AttentionConfig& config);
 
-  // One row of one lane: stores its key and value and writes the heads' outputs over `q`.
-  void Attend(std::span<float> q, std::span<float> k, std::span<const float> v, Lane lane,
-              Scratch& scratch) const;
-  void Rotate(std::span<float> heads, int64_t position) const;
-  void Store(Lane lane, Slot slot, size_t row, std::span<const float> values) const;
-  std::span<const float> Read(Lane lane, Slot slot, size_t row, size_t head,
-                              std::span<float> buffer) const;
+  // The rotation of a row, as cosine and sine a pair.
+  void Turn(int64_t position, std::span<float> turn) const;
+  void Rotate(std::span<float> heads, std::span<const float> turn) const;
+  void AttendAll(const Frames& frames, Scratch& scratch, View<float> q, View<float> k,
+                 View<const float> v) const;
+  // One key head over all rows of one sequence: stores its keys and values, and writes the outputs
+  // of the query heads that read it over `q`. `queries` is working memory of two groups of heads.
+  void AttendHead(size_t head, View<float> q, View<float> k, View<const float> v,
+                  View<const float> turns, Lane lane, View<float> queries) const;
+  template <typename T>
+  void StoreAndAttend(std::span<T> keys, std::span<T> values, size_t head, int64_t position,
+                      std::span<const float> k, std::span<const float> v, View<const float> queries,
+                      View<float> out) const;
+  // `heads` [rows, A W] times their gates.
+  void Gate(View<const float> x, Scratch& scratch, View<float> heads) const;
   size_t rows() const {
     return config_.window > 0 ? config_.sinks + config_.window : config_.capacity;
   }
+  // In memory: whole blocks of keys.
+  size_t padded_rows() const { return (rows() + kKeyBlock - 1) / kKeyBlock * kKeyBlock; }
 
-  Linear q_proj_, k_proj_, v_proj_, out_proj_;
+  Projection q_proj_, k_proj_, v_proj_, out_proj_;
+  std::optional<Projection> gate_;
   RmsNorm q_norm_, k_norm_;
   AttentionConfig config_;
-  std::vector<double> frequencies_;  // [head_width / 2], radians a frame
+  std::vector<double> frequencies_;  // [pairs that turn], radians a frame
+  std::vector<float> far_turn_;      // of a query as the sinks see it
   Slot keys_, values_, position_;
 };
 

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "operators/core/text.h"
+#include "operators/liquid_layers.h"
 
 namespace rill {
 namespace {
@@ -88,13 +89,22 @@ Result<Backbone::Mixer> Backbone::LoadMixer(const Weights& weights, const std::s
     if (!config) return config.error();
     config->norm_epsilon = epsilon;
     config->precision = options.cache;
-    return AsMixer(Attention::Load(weights, name, width, *config, layout));
+    return AsMixer(
+        Attention::Load(weights, name, AttentionNames::Under(name), width, *config, layout));
   }
   return weights.Complain("rill.operators names \"" + Printable(kind) +
                           "\"; known are short_conv, liquid_scan, cfc and attention");
 }
 
 Result<Backbone> Backbone::Load(const Weights& weights, Options options) {
+  const Result<std::string> architecture = weights.Text("general.architecture");
+  if (!architecture) return architecture.error();
+  if (LiquidLayers::Knows(*architecture))
+    return LiquidLayers::Load(weights, *architecture, options);
+  return LoadRill(weights, options);
+}
+
+Result<Backbone> Backbone::LoadRill(const Weights& weights, Options options) {
   size_t width = 0, inner = 0;
   Result<void> read =
       ReadSizes(weights, {{"rill.width", &width}, {"rill.swiglu.width", &inner}}, 1, kMostWidth);
@@ -118,7 +128,7 @@ Result<Backbone> Backbone::Load(const Weights& weights, Options options) {
     state_bytes.push_back(layout.bytes() - before);
     Result<RmsNorm> mlp_norm = RmsNorm::Load(weights, prefix + "mlp_norm", width, eps);
     if (!mlp_norm) return mlp_norm.error();
-    Result<Swiglu> swiglu = Swiglu::Load(weights, prefix + "swiglu", width, inner);
+    Result<Swiglu> swiglu = Swiglu::Load(weights, prefix + "swiglu.", width, inner);
     if (!swiglu) return swiglu.error();
     blocks.push_back(
         {std::move(*norm), std::move(*mixer), std::move(*mlp_norm), std::move(*swiglu)});
@@ -134,7 +144,9 @@ size_t Backbone::ScratchFloats(size_t rows) const {
   for (const Block& block : blocks_) {
     const size_t mixer =
         std::visit([rows](const auto& op) { return op.ScratchFloats(rows); }, block.mixer);
-    most = std::max({most, mixer, block.swiglu.ScratchFloats(rows)});
+    const size_t channel_mixer =
+        std::visit([rows](const auto& op) { return op.ScratchFloats(rows); }, block.channel_mixer);
+    most = std::max({most, mixer, channel_mixer});
   }
   return most + rows * width_;
 }
@@ -167,9 +179,11 @@ void Backbone::Run(const Frames& frames, Scratch& scratch, View<float> hidden) c
     block.norm.Run(hidden, branch);
     const Frames inner{branch, frames.dt, frames.batch};
     std::visit([&](const auto& op) { op.Run(inner, scratch, branch); }, block.mixer);
+    if (block.post_norm) block.post_norm->Run(branch, branch);
     AddInto(branch.flat(), hidden.flat());
     block.mlp_norm.Run(hidden, branch);
-    block.swiglu.Run(branch, scratch, branch);
+    std::visit([&](const auto& op) { op.Run(branch, scratch, branch); }, block.channel_mixer);
+    if (block.mlp_post_norm) block.mlp_post_norm->Run(branch, branch);
     AddInto(branch.flat(), hidden.flat());
   }
   norm_.Run(hidden, hidden);
@@ -183,9 +197,11 @@ void Backbone::Step(std::span<const float> x, float dt, Lane lane, Scratch& scra
   for (const Block& block : blocks_) {
     block.norm.Step(hidden, branch);
     std::visit([&](const auto& op) { op.Step(branch, dt, lane, scratch, branch); }, block.mixer);
+    if (block.post_norm) block.post_norm->Step(branch, branch);
     AddInto(branch, hidden);
     block.mlp_norm.Step(hidden, branch);
-    block.swiglu.Step(branch, scratch, branch);
+    std::visit([&](const auto& op) { op.Step(branch, scratch, branch); }, block.channel_mixer);
+    if (block.mlp_post_norm) block.mlp_post_norm->Step(branch, branch);
     AddInto(branch, hidden);
   }
   norm_.Step(hidden, hidden);

@@ -1,13 +1,15 @@
 // Residual block of the backbone, and the stack of them.
 //
-//   x <- x + operator(rms_norm(x))
-//   x <- x + swiglu(rms_norm(x))
+//   x <- x + post(operator(rms_norm(x)))
+//   x <- x + post(mixer(rms_norm(x)))         mixer: swiglu or moe
 //
-// after the last block hidden = rms_norm(x).
+// where post is a norm of its own in LFM3 and nothing elsewhere; after the last block
+// hidden = rms_norm(x).
 //
-// Source: Liquid AI's LFM2, whose text layers have this form.
+// Source: Liquid AI's LFM2 and LFM3, whose text layers have this form.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <variant>
@@ -16,6 +18,7 @@
 #include "operators/attention.h"
 #include "operators/cfc.h"
 #include "operators/liquid_scan.h"
+#include "operators/moe.h"
 #include "operators/norm.h"
 #include "operators/short_conv.h"
 #include "operators/swiglu.h"
@@ -27,9 +30,15 @@ class Backbone {
  public:
   struct Options {
     CachePrecision cache = CachePrecision::kFloat16;
+    // What the attention layers of Liquid AI's models see: all of `context` frames, or for ever the
+    // last `window` and the first `sinks`. Architecture `rill` declares its own.
+    size_t context = 4096;
+    size_t window = 0;
+    size_t sinks = 0;
   };
 
-  // Reads the layers of architecture `rill` (docs/model-format.md).
+  // Reads the layers of architecture `rill` (docs/model-format.md), or of Liquid AI's `lfm2`,
+  // `lfm2moe` and `lfm3`.
   static Result<Backbone> Load(const Weights& weights, Options options);
 
   size_t width() const { return width_; }
@@ -54,12 +63,17 @@ class Backbone {
             std::span<float> hidden) const;
 
  private:
+  friend class LiquidLayers;
+
   using Mixer = std::variant<ShortConv, LiquidScan, Cfc, Attention>;
+  using ChannelMixer = std::variant<Swiglu, Moe>;
   struct Block {
     RmsNorm norm;
     Mixer mixer;
     RmsNorm mlp_norm;
-    Swiglu swiglu;
+    ChannelMixer channel_mixer;
+    std::optional<RmsNorm> post_norm = std::nullopt;
+    std::optional<RmsNorm> mlp_post_norm = std::nullopt;
   };
 
   Backbone(size_t width, std::vector<Block> blocks, RmsNorm norm, StateLayout layout,
@@ -71,6 +85,7 @@ class Backbone {
         names_(std::move(names)),
         state_bytes_(std::move(state_bytes)) {}
 
+  static Result<Backbone> LoadRill(const Weights& weights, Options options);
   static Result<Mixer> LoadMixer(const Weights& weights, const std::string& kind,
                                  const std::string& prefix, size_t width, float epsilon,
                                  Options options, StateLayout& layout);

@@ -52,12 +52,14 @@ namespace rill {
 HWY_EXPORT(GatedConvKernel);
 
 Result<ShortConv> ShortConv::Load(const Weights& weights, const std::string& name, size_t channels,
-                                  size_t taps, StateLayout& layout) {
-  Result<Linear> in_proj = Linear::Load(weights, name + ".in_proj", 3 * channels, channels);
+                                  size_t taps, StateLayout& layout, MatrixForm form) {
+  Result<Projection> in_proj =
+      Projection::Load(weights, name + ".in_proj", 3 * channels, channels, form);
   if (!in_proj) return in_proj.error();
   const Result<std::vector<float>> conv = weights.Matrix(name + ".conv.weight", channels, taps);
   if (!conv) return conv.error();
-  Result<Linear> out_proj = Linear::Load(weights, name + ".out_proj", channels, channels);
+  Result<Projection> out_proj =
+      Projection::Load(weights, name + ".out_proj", channels, channels, form);
   if (!out_proj) return out_proj.error();
   std::vector<float> by_tap(taps * channels);
   for (size_t c = 0; c < channels; ++c)
@@ -70,7 +72,7 @@ Result<ShortConv> ShortConv::Load(const Weights& weights, const std::string& nam
 void ShortConv::Run(const Frames& frames, Scratch& scratch, View<float> y) const {
   Scratch::Frame frame(scratch);
   const View<float> bcx = frame.Take(frames.x.rows, 3 * channels_);
-  in_proj_.Run(frames.x, bcx);
+  in_proj_.Run(frames.x, scratch, bcx);
   // The gated rows are packed to the front of the block: row t ends before row t + 1 of `bcx`
   // begins.
   const View<float> gated{bcx.data, bcx.rows, channels_};
@@ -80,17 +82,17 @@ void ShortConv::Run(const Frames& frames, Scratch& scratch, View<float> y) const
   (bcx[t].data(), conv_.data(), channels_, taps_, sequence.lane.Floats(history_).data(),
    bcx[t].data());
   for (t = 1; t < bcx.rows; ++t) std::copy_n(bcx[t].data(), channels_, gated[t].data());
-  out_proj_.Run(gated, y);
+  out_proj_.Run(gated, scratch, y);
 }
 
 void ShortConv::Step(std::span<const float> x, float, Lane lane, Scratch& scratch,
                      std::span<float> y) const {
   Scratch::Frame frame(scratch);
   const std::span<float> bcx = frame.Take(1, 3 * channels_)[0];
-  in_proj_.Step(x, bcx);
+  in_proj_.Step(x, scratch, bcx);
   HWY_DYNAMIC_DISPATCH(GatedConvKernel)
   (bcx.data(), conv_.data(), channels_, taps_, lane.Floats(history_).data(), bcx.data());
-  out_proj_.Step(bcx.first(channels_), y);
+  out_proj_.Step(bcx.first(channels_), scratch, y);
 }
 
 }  // namespace rill

@@ -13,13 +13,14 @@
 // Source: Liquid AI's LFM2, as published in transformers (`lfm2`) and llama.cpp.
 #pragma once
 
+#include <algorithm>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "operators/core/frames.h"
 #include "operators/core/scratch.h"
-#include "operators/linear.h"
+#include "operators/projection.h"
 
 namespace rill {
 
@@ -29,9 +30,13 @@ class ShortConv {
   // Reads NAME.in_proj.weight, NAME.conv.weight and NAME.out_proj.weight; adds its state to
   // `layout`.
   static Result<ShortConv> Load(const Weights& weights, const std::string& name, size_t channels,
-                                size_t taps, StateLayout& layout);
+                                size_t taps, StateLayout& layout,
+                                MatrixForm form = MatrixForm::kPacked);
 
-  size_t ScratchFloats(size_t rows) const { return rows * 3 * channels_; }
+  size_t ScratchFloats(size_t rows) const {
+    return rows * 3 * channels_ +
+           std::max(in_proj_.ScratchFloats(rows), out_proj_.ScratchFloats(rows));
+  }
 
   // Parallel form. `y` may be `frames.x`; dt is not used.
   void Run(const Frames& frames, Scratch& scratch, View<float> y) const;
@@ -41,8 +46,8 @@ class ShortConv {
             std::span<float> y) const;
 
  private:
-  ShortConv(Linear in_proj, std::vector<float> taps_by_channel, Linear out_proj, size_t channels,
-            size_t taps, Slot history)
+  ShortConv(Projection in_proj, std::vector<float> taps_by_channel, Projection out_proj,
+            size_t channels, size_t taps, Slot history)
       : in_proj_(std::move(in_proj)),
         conv_(std::move(taps_by_channel)),
         out_proj_(std::move(out_proj)),
@@ -50,9 +55,9 @@ class ShortConv {
         taps_(taps),
         history_(history) {}
 
-  Linear in_proj_;
+  Projection in_proj_;
   std::vector<float> conv_;  // [K, channels]
-  Linear out_proj_;
+  Projection out_proj_;
   size_t channels_;
   size_t taps_;
   Slot history_;

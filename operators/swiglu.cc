@@ -3,12 +3,12 @@
 namespace rill {
 
 Result<Swiglu> Swiglu::Load(const Weights& weights, const std::string& name, size_t channels,
-                            size_t inner) {
-  Result<Linear> gate = Linear::Load(weights, name + ".gate", inner, channels);
+                            size_t inner, MatrixForm form) {
+  Result<Projection> gate = Projection::Load(weights, name + "gate", inner, channels, form);
   if (!gate) return gate.error();
-  Result<Linear> up = Linear::Load(weights, name + ".up", inner, channels);
+  Result<Projection> up = Projection::Load(weights, name + "up", inner, channels, form);
   if (!up) return up.error();
-  Result<Linear> down = Linear::Load(weights, name + ".down", channels, inner);
+  Result<Projection> down = Projection::Load(weights, name + "down", channels, inner, form);
   if (!down) return down.error();
   return Swiglu(std::move(*gate), std::move(*up), std::move(*down));
 }
@@ -17,10 +17,10 @@ void Swiglu::Run(View<const float> x, Scratch& scratch, View<float> y) const {
   Scratch::Frame frame(scratch);
   const View<float> gate = frame.Take(x.rows, gate_.outputs());
   const View<float> inner = frame.Take(x.rows, gate_.outputs());
-  gate_.Run(x, gate);
-  up_.Run(x, inner);
+  gate_.Run(x, scratch, gate);
+  up_.Run(x, scratch, inner);
   SiluTimes(gate.flat(), inner.flat(), inner.flat());
-  down_.Run(inner, y);
+  down_.Run(inner, scratch, y);
 }
 
 void Swiglu::Step(std::span<const float> x, Scratch& scratch, std::span<float> y) const {

@@ -9,23 +9,27 @@
 // Source: Shazeer 2020, arXiv:2002.05202, eq. 6; LFM2's feed-forward layer.
 #pragma once
 
+#include <algorithm>
 #include <span>
 #include <string>
 
 #include "operators/core/result.h"
 #include "operators/core/scratch.h"
-#include "operators/linear.h"
+#include "operators/projection.h"
 
 namespace rill {
 
 // Immutable after loading; any number of streams and threads may share one.
 class Swiglu {
  public:
-  // Reads NAME.gate.weight, NAME.up.weight and NAME.down.weight.
+  // Reads NAMEgate.weight, NAMEup.weight and NAMEdown.weight.
   static Result<Swiglu> Load(const Weights& weights, const std::string& name, size_t channels,
-                             size_t inner);
+                             size_t inner, MatrixForm form = MatrixForm::kPacked);
 
-  size_t ScratchFloats(size_t rows) const { return 2 * rows * gate_.outputs(); }
+  size_t ScratchFloats(size_t rows) const {
+    return 2 * rows * gate_.outputs() +
+           std::max(gate_.ScratchFloats(rows), down_.ScratchFloats(rows));
+  }
 
   // Parallel form. `y` may be `x`.
   void Run(View<const float> x, Scratch& scratch, View<float> y) const;
@@ -34,12 +38,12 @@ class Swiglu {
   void Step(std::span<const float> x, Scratch& scratch, std::span<float> y) const;
 
  private:
-  Swiglu(Linear gate, Linear up, Linear down)
+  Swiglu(Projection gate, Projection up, Projection down)
       : gate_(std::move(gate)), up_(std::move(up)), down_(std::move(down)) {}
 
-  Linear gate_;
-  Linear up_;
-  Linear down_;
+  Projection gate_;
+  Projection up_;
+  Projection down_;
 };
 
 }  // namespace rill

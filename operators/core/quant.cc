@@ -9,14 +9,14 @@ namespace rill {
 namespace {
 
 constexpr std::array<TensorTypeInfo, 8> kTypes = {{
-    {TensorType::kF32, "F32", 1, 4, true},
-    {TensorType::kF16, "F16", 1, 2, true},
-    {TensorType::kQ4_0, "Q4_0", 32, 18, false},
-    {TensorType::kQ8_0, "Q8_0", 32, 34, true},
-    {TensorType::kQ4_K, "Q4_K", 256, 144, false},
-    {TensorType::kQ5_K, "Q5_K", 256, 176, false},
-    {TensorType::kQ6_K, "Q6_K", 256, 210, false},
-    {TensorType::kBF16, "BF16", 1, 2, true},
+    {TensorType::kF32, "F32", 1, 4},
+    {TensorType::kF16, "F16", 1, 2},
+    {TensorType::kQ4_0, "Q4_0", 32, 18},
+    {TensorType::kQ8_0, "Q8_0", 32, 34},
+    {TensorType::kQ4_K, "Q4_K", 256, 144},
+    {TensorType::kQ5_K, "Q5_K", 256, 176},
+    {TensorType::kQ6_K, "Q6_K", 256, 210},
+    {TensorType::kBF16, "BF16", 1, 2},
 }};
 
 template <typename T>
@@ -26,7 +26,61 @@ T Read(const std::byte* from) {
   return value;
 }
 
+template <typename Function>
+void ForBlocks(std::span<const std::byte> bytes, std::span<float> values, size_t block_bytes,
+               size_t block_elements, const Function& convert) {
+  assert(bytes.size() / block_bytes * block_elements == values.size());
+  const std::byte* from = bytes.data();
+  for (size_t i = 0; i < values.size(); i += block_elements, from += block_bytes)
+    convert(from, values.data() + i);
+}
+
+// Q4_K, and Q5_K, whose fifth bits lie apart.
+template <bool kFifthBits>
+void KBlockToFloat(const std::byte* block, float* to) {
+  const float d = HalfToFloat(Read<uint16_t>(block)), dmin = HalfToFloat(Read<uint16_t>(block + 2));
+  const KScales parts = UnpackKScales(block + 4);
+  const std::byte* fifths = block + 16;
+  const std::byte* fours = fifths + (kFifthBits ? 32 : 0);
+  for (size_t part = 0; part < 8; ++part) {
+    const float scale = d * static_cast<float>(parts.scales[part]);
+    const float offset = dmin * static_cast<float>(parts.mins[part]);
+    for (size_t i = 0; i < 32; ++i) {
+      const int pair = Read<uint8_t>(fours + part / 2 * 32 + i);
+      int code = part % 2 == 0 ? pair & 15 : pair >> 4;
+      if (kFifthBits) code |= (Read<uint8_t>(fifths + i) >> part & 1) << 4;
+      to[part * 32 + i] = scale * static_cast<float>(code) - offset;
+    }
+  }
+}
+
+void Q6BlockToFloat(const std::byte* block, float* to) {
+  const std::byte* lows = block;
+  const std::byte* highs = block + 128;
+  const std::byte* scales = block + 192;
+  const float d = HalfToFloat(Read<uint16_t>(block + 208));
+  for (size_t i = 0; i < 256; ++i) {
+    const size_t half = i / 128, quarter = i / 32 % 4, at = i % 32;
+    const int low = Read<uint8_t>(lows + half * 64 + quarter % 2 * 32 + at) >> (quarter / 2 * 4);
+    const int high = Read<uint8_t>(highs + half * 32 + at) >> (quarter * 2);
+    const int code = (low & 15) | (high & 3) << 4;
+    to[i] = d * static_cast<float>(Read<int8_t>(scales + i / 16)) * static_cast<float>(code - 32);
+  }
+}
+
 }  // namespace
+
+KScales UnpackKScales(const std::byte* twelve) {
+  KScales out{};
+  const auto at = [&](size_t i) { return Read<uint8_t>(twelve + i); };
+  for (size_t i = 0; i < 4; ++i) {
+    out.scales[i] = at(i) & 63;
+    out.mins[i] = at(i + 4) & 63;
+    out.scales[i + 4] = static_cast<uint8_t>((at(i + 8) & 15) | at(i) >> 6 << 4);
+    out.mins[i + 4] = static_cast<uint8_t>(at(i + 8) >> 4 | at(i + 4) >> 6 << 4);
+  }
+  return out;
+}
 
 std::optional<TensorTypeInfo> InfoOf(uint32_t type) {
   for (const TensorTypeInfo& info : kTypes)
@@ -48,12 +102,24 @@ void ToFloat(TensorType type, std::span<const std::byte> bytes, std::span<float>
       }
       return;
     case TensorType::kQ8_0:
-      for (size_t block = 0; block < values.size(); block += 32, from += 34) {
-        const float scale = HalfToFloat(Read<uint16_t>(from));
-        for (size_t i = 0; i < 32; ++i) values[block + i] = scale * Read<int8_t>(from + 2 + i);
-      }
+      ForBlocks(bytes, values, 34, 32, [](const std::byte* block, float* to) {
+        const float scale = HalfToFloat(Read<uint16_t>(block));
+        for (size_t i = 0; i < 32; ++i) to[i] = scale * Read<int8_t>(block + 2 + i);
+      });
       return;
-    default: assert(false);
+    case TensorType::kQ4_0:
+      ForBlocks(bytes, values, 18, 32, [](const std::byte* block, float* to) {
+        const float scale = HalfToFloat(Read<uint16_t>(block));
+        for (size_t i = 0; i < 16; ++i) {
+          const uint8_t pair = Read<uint8_t>(block + 2 + i);
+          to[i] = scale * static_cast<float>((pair & 15) - 8);
+          to[i + 16] = scale * static_cast<float>((pair >> 4) - 8);
+        }
+      });
+      return;
+    case TensorType::kQ4_K: ForBlocks(bytes, values, 144, 256, KBlockToFloat<false>); return;
+    case TensorType::kQ5_K: ForBlocks(bytes, values, 176, 256, KBlockToFloat<true>); return;
+    case TensorType::kQ6_K: ForBlocks(bytes, values, 210, 256, Q6BlockToFloat); return;
   }
 }
 

@@ -1,7 +1,10 @@
 // GGUF element types: block sizes, and conversion to float32.
 //
-// A quantised row is a sequence of blocks. A block of Q8_0 is a float16 scale and 32 int8; a value
-// is the scale times its int8.
+// A quantised row is a sequence of blocks: codes of a few bits, and what they count in.
+//
+//   Q4_0, Q8_0  32 values     float16 d                    d (code - 8), d code
+//   Q4_K, Q5_K  8 · 32 values float16 d, dmin; 6-bit s, m  d s code - dmin m    (s, m every 32)
+//   Q6_K        16 · 16 values float16 d; int8 s           d s (code - 32)      (s every 16)
 //
 // Source: the GGUF and GGML formats as published by ggml-org/ggml.
 #pragma once
@@ -31,14 +34,20 @@ struct TensorTypeInfo {
   std::string_view name;
   size_t block_elements;
   size_t block_bytes;
-  bool computable;  // ToFloat reads it
 };
 
 // Nothing when the number is none of the types above.
 std::optional<TensorTypeInfo> InfoOf(uint32_t type);
 
-// Converts whole blocks; `bytes` holds exactly the blocks of `values`. The type must be computable.
+// Converts whole blocks; `bytes` holds exactly the blocks of `values`.
 void ToFloat(TensorType type, std::span<const std::byte> bytes, std::span<float> values);
+
+// The scales and minima of the eight parts of a block of Q4_K and Q5_K, 6 bits each in 12 bytes.
+struct KScales {
+  uint8_t scales[8];
+  uint8_t mins[8];
+};
+KScales UnpackKScales(const std::byte* twelve);
 
 float HalfToFloat(uint16_t half);
 uint16_t FloatToHalf(float value);  // round to nearest even, as the hardware does

@@ -1,4 +1,5 @@
-// Working memory of a session: taken in order, given back in one go, never grown while streaming.
+// Working memory of a session, and the threads that work in it: taken in order, given back in one
+// go, never grown while streaming.
 #pragma once
 
 #include <cassert>
@@ -10,9 +11,15 @@
 
 namespace rill {
 
+class Workers;
+
 class Scratch {
  public:
-  explicit Scratch(size_t floats) : floats_(floats) {}
+  // Without workers everything runs on the caller's thread.
+  explicit Scratch(size_t floats, Workers* workers = nullptr)
+      : floats_(floats), workers_(workers) {}
+
+  Workers* workers() const { return workers_; }
 
   // Everything taken while a Frame lives is free again when it ends. Contents are undefined.
   class Frame {
@@ -36,6 +43,7 @@ class Scratch {
 
  private:
   std::vector<float> floats_;
+  Workers* workers_;
   size_t used_ = 0;
 };
 

@@ -129,7 +129,19 @@ Result<std::vector<double>> Weights::Numbers(std::string_view key) const {
   return Complain("key " + std::string(key) + " is not an array of numbers");
 }
 
-Result<Tensor> Weights::Find(std::string_view name, std::span<const size_t> shape) const {
+Result<std::vector<bool>> Weights::Booleans(std::string_view key) const {
+  const auto found = keys_.find(key);
+  if (found == keys_.end()) return Complain("key " + std::string(key) + " is missing");
+  std::vector<bool> booleans;
+  if (const auto* array = std::get_if<std::vector<Scalar>>(&found->second)) {
+    for (const Scalar& scalar : *array)
+      if (const auto* boolean = std::get_if<bool>(&scalar)) booleans.push_back(*boolean);
+    if (booleans.size() == array->size()) return booleans;
+  }
+  return Complain("key " + std::string(key) + " is not an array of booleans");
+}
+
+Result<Tensor> Weights::Get(std::string_view name, std::span<const size_t> shape) const {
   const auto found = tensors_.find(name);
   const std::string label = "tensor " + std::string(name);
   std::vector<uint64_t> wanted(shape.rbegin(), shape.rend());
@@ -141,9 +153,6 @@ Result<Tensor> Weights::Find(std::string_view name, std::span<const size_t> shap
   if (!std::equal(wanted.begin(), wanted.end(), tensor.extents.begin()))
     return Complain(label + " has shape " + Shape(extents) + ", " +
                     Shape(std::span(wanted).first(shape.size())) + " is wanted");
-  if (const TensorTypeInfo info = *InfoOf(static_cast<uint32_t>(tensor.type)); !info.computable)
-    return Complain(label + " has type " + std::string(info.name) +
-                    "; this build computes with F32, F16, BF16 and Q8_0");
   return tensor;
 }
 
@@ -154,7 +163,7 @@ Error Weights::NotFinite(std::string_view name, size_t element) const {
 
 Result<std::vector<float>> Weights::Values(std::string_view name,
                                            std::span<const size_t> shape) const {
-  const Result<Tensor> tensor = Find(name, shape);
+  const Result<Tensor> tensor = Get(name, shape);
   if (!tensor) return tensor.error();
   std::vector<float> values(tensor->elements());
   ToFloat(tensor->type, tensor->bytes, values);
@@ -175,7 +184,7 @@ Result<std::vector<float>> Weights::Matrix(std::string_view name, size_t rows,
 Result<std::optional<std::span<const std::byte>>> Weights::Q8Matrix(std::string_view name,
                                                                     size_t rows,
                                                                     size_t columns) const {
-  const Result<Tensor> tensor = Find(name, std::array{rows, columns});
+  const Result<Tensor> tensor = Get(name, std::array{rows, columns});
   if (!tensor) return tensor.error();
   if (tensor->type != TensorType::kQ8_0) return {std::nullopt};
   const TensorTypeInfo info = *InfoOf(static_cast<uint32_t>(TensorType::kQ8_0));

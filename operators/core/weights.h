@@ -62,10 +62,13 @@ class Weights {
   Result<std::string_view> Bytes(std::string_view key) const;
   Result<std::vector<std::string>> Texts(std::string_view key) const;
   Result<std::vector<double>> Numbers(std::string_view key) const;
+  Result<std::vector<bool>> Booleans(std::string_view key) const;
   bool Has(std::string_view key) const { return keys_.find(key) != keys_.end(); }
 
-  // Tensors that must exist, have the shape, a type that can be computed with, and only finite
-  // values; as float32.
+  // A tensor that must exist and have the shape, as it lies in the file.
+  Result<Tensor> Get(std::string_view name, std::span<const size_t> shape) const;
+
+  // The same, which must hold only finite values; as float32.
   Result<std::vector<float>> Vector(std::string_view name, size_t count) const;
   Result<std::vector<float>> Matrix(std::string_view name, size_t rows, size_t columns) const;
 
@@ -84,7 +87,6 @@ class Weights {
   Weights(std::span<const std::byte> bytes, std::string name)
       : bytes_(bytes), name_(std::move(name)) {}
   Result<void> Read();
-  Result<Tensor> Find(std::string_view name, std::span<const size_t> shape) const;
   Error NotFinite(std::string_view name, size_t element) const;
   Result<std::vector<float>> Values(std::string_view name, std::span<const size_t> shape) const;
   uint64_t Fingerprint() const;

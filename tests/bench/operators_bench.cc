@@ -74,7 +74,9 @@ AnyOperator MakeAttention() {
   config.head_width = kHeadWidth;
   config.window = kWindow;
   StateLayout layout;
-  return Wrap(*Attention::Load(*tensors.Load(), "op", kWidth, config, layout), layout);
+  return Wrap(
+      *Attention::Load(*tensors.Load(), "op", AttentionNames::Under("op"), kWidth, config, layout),
+      layout);
 }
 
 void Report(benchmark::State& state, const AnyOperator& op, size_t allocations, size_t rows) {

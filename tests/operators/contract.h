@@ -41,6 +41,13 @@ class TensorSet {
     if (whole && type_ != TensorType::kF32)
       values_[name] = *Load()->Matrix(name, shape[0], shape[1]);
   }
+  // Raw blocks of any type, whose values are what they mean.
+  void AddBlocks(const std::string& name, const std::vector<uint64_t>& shape,
+                 const std::vector<std::byte>& blocks, TensorType type) {
+    values_[name].resize(shape[0] * shape[1]);
+    ToFloat(type, blocks, values_[name]);
+    builder_.Blocks(name, shape, blocks, type);
+  }
   // As the file holds them, which may be rounded.
   const reference::Tensors& values() const { return values_; }
   std::shared_ptr<const Weights> Load() {
@@ -84,6 +91,7 @@ struct Case {
                                             const std::vector<reference::Row>& x)>
       expect;
   TensorType type = TensorType::kF32;  // of the matrices
+  float tolerance = kTolerance;
 
   friend void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 };

@@ -16,7 +16,7 @@ namespace {
 
 double Fan(size_t inputs) { return 1.5 / std::sqrt(static_cast<double>(inputs)); }
 
-Case ShortConvCase(size_t channels, size_t taps) {
+Case ShortConvCase(size_t channels, size_t taps, MatrixForm form = MatrixForm::kPacked) {
   return {"ShortConv_C" + std::to_string(channels) + "_K" + std::to_string(taps), channels,
           [=](TensorSet& tensors) {
             Random random(channels * 31 + taps);
@@ -24,7 +24,7 @@ Case ShortConvCase(size_t channels, size_t taps) {
             tensors.Add("op.conv.weight", {channels, taps}, 1, random);
             tensors.Add("op.out_proj.weight", {channels, channels}, Fan(channels), random);
             StateLayout layout;
-            auto op = ShortConv::Load(*tensors.Load(), "op", channels, taps, layout);
+            auto op = ShortConv::Load(*tensors.Load(), "op", channels, taps, layout, form);
             return Wrap(std::move(*op), layout);
           },
           [=](const auto& tensors, const auto&, const auto& x) {
@@ -69,7 +69,8 @@ Case CfcCase(size_t channels, size_t units, size_t hidden) {
           }};
 }
 
-Case AttentionCase(size_t channels, reference::AttentionShape shape) {
+Case AttentionCase(size_t channels, reference::AttentionShape shape,
+                   MatrixForm form = MatrixForm::kPacked) {
   const std::string kind =
       shape.window == 0 ? "Full"
                         : "W" + std::to_string(shape.window) + "S" + std::to_string(shape.sinks);
@@ -95,13 +96,28 @@ Case AttentionCase(size_t channels, reference::AttentionShape shape) {
             config.rope_base = shape.rope_base;
             config.norm_epsilon = static_cast<float>(shape.epsilon);
             config.precision = CachePrecision::kFloat32;
+            config.form = form;
+            config.rope_pairs = shape.rope_pairs;
+            AttentionNames names = AttentionNames::Under("op");
+            if (shape.gates > 0) {
+              tensors.Add("op.gate.weight", {shape.gates, channels}, Fan(channels), random);
+              names.gate = "op.gate";
+            }
             StateLayout layout;
-            auto op = Attention::Load(*tensors.Load(), "op", channels, config, layout);
+            auto op = Attention::Load(*tensors.Load(), "op", names, channels, config, layout);
             return Wrap(std::move(*op), layout);
           },
           [=](const auto& tensors, const auto&, const auto& x) {
             return reference::Attention(tensors, shape, x);
           }};
+}
+
+// The same with matrices that stay in the file.
+Case Mapped(Case of, TensorType type, float tolerance) {
+  of.name += "_Mapped_" + std::string(InfoOf(static_cast<uint32_t>(type))->name);
+  of.type = type;
+  of.tolerance = tolerance;
+  return of;
 }
 
 // The same with matrices that stay 8-bit in memory: all widths are whole blocks of 32.
@@ -127,6 +143,13 @@ const Case kCases[] = {
     AttentionCase(16, {4, 2, 6, 9, 0, 1e4, 1e-5}),
     AttentionCase(16, {4, 4, 8, 5, 3, 1e4, 1e-5}),
     AttentionCase(33, {3, 1, 16, 16, 4, 1e6, 1e-5}),
+    AttentionCase(16, {4, 2, 8, 0, 0, 1e4, 1e-5, 2, 4}),
+    AttentionCase(16, {4, 2, 8, 5, 0, 1e4, 1e-5, 4, 32}),
+    Mapped(ShortConvCase(7, 3, MatrixForm::kMapped), TensorType::kF32, kTolerance),
+    Mapped(ShortConvCase(32, 3, MatrixForm::kMapped), TensorType::kBF16, 0.05f),
+    Mapped(ShortConvCase(64, 3, MatrixForm::kMapped), TensorType::kQ8_0, 0.05f),
+    Mapped(AttentionCase(32, {4, 2, 16, 9, 3, 1e4, 1e-5}, MatrixForm::kMapped), TensorType::kQ8_0,
+           0.05f),
     Q8(ShortConvCase(32, 3)),
     Q8(LiquidScanCase(64, 96)),
     Q8(CfcCase(32, 64, 32)),
@@ -243,7 +266,7 @@ TEST_P(Contract, AgreesWithTheReference) {
   const auto want = GetParam().expect(tensors_.values(), block.dt, block.Doubles());
   for (size_t t = 0; t < block.rows; ++t)
     for (size_t c = 0; c < block.channels; ++c)
-      ASSERT_NEAR(got[t * block.channels + c], want[t][c], kTolerance)
+      ASSERT_NEAR(got[t * block.channels + c], want[t][c], GetParam().tolerance)
           << "frame " << t << " channel " << c;
 }
 

@@ -171,7 +171,7 @@ TEST(Swiglu, AgreesWithTheReferenceAndItsSteps) {
     tensors.Add("op.gate.weight", {inner, channels}, 1, random);
     tensors.Add("op.up.weight", {inner, channels}, 0.5, random);
     tensors.Add("op.down.weight", {channels, inner}, 0.3, random);
-    const auto op = Swiglu::Load(*tensors.Load(), "op", channels, inner);
+    const auto op = Swiglu::Load(*tensors.Load(), "op.", channels, inner);
     Scratch scratch(op->ScratchFloats(9));
     const Block block(9, channels, 10);
     std::vector<float> y(block.x.size()), step(channels);

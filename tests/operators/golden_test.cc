@@ -116,7 +116,8 @@ void CheckAttention(const std::string& name) {
   }
   StateLayout layout;
   const auto op =
-      Attention::Load(golden.weights(), "blk.0.attention", golden.Columns("input"), config, layout);
+      Attention::Load(golden.weights(), "blk.0.attention", AttentionNames::Under("blk.0.attention"),
+                      golden.Columns("input"), config, layout);
   ASSERT_TRUE(op) << op.error().message;
   Check(golden, *op, layout);
 }
@@ -128,7 +129,7 @@ TEST(Golden, Swiglu) {
   const Golden golden("swiglu");
   const size_t rows = golden.Rows("input"), columns = golden.Columns("input");
   const auto op =
-      Swiglu::Load(golden.weights(), "blk.0.swiglu", columns, golden.Key("swiglu.width"));
+      Swiglu::Load(golden.weights(), "blk.0.swiglu.", columns, golden.Key("swiglu.width"));
   ASSERT_TRUE(op) << op.error().message;
   Scratch scratch(op->ScratchFloats(rows));
   std::vector<float> x = golden.Values("input"), y(x.size());

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <map>
 #include <string>
 #include <vector>
@@ -120,11 +121,14 @@ struct AttentionShape {
   size_t heads, kv_heads, head_width;
   size_t window, sinks;  // window 0: full
   double rope_base, epsilon;
+  size_t rope_pairs = std::numeric_limits<size_t>::max();
+  size_t gates = 0;  // rows of op.gate.weight: none, one a head or one an element
 };
 
-inline void Rotate(Row& heads, size_t width, double base, double position) {
+inline void Rotate(Row& heads, size_t width, double base, double position,
+                   size_t pairs = std::numeric_limits<size_t>::max()) {
   for (size_t begin = 0; begin < heads.size(); begin += width)
-    for (size_t i = 0; i < width / 2; ++i) {
+    for (size_t i = 0; i < std::min(pairs, width / 2); ++i) {
       const double angle =
           position * std::pow(base, -2.0 * static_cast<double>(i) / static_cast<double>(width));
       const double a = heads[begin + i], b = heads[begin + width / 2 + i];
@@ -148,7 +152,7 @@ inline std::vector<Row> Attention(const Tensors& t, const AttentionShape& s,
   std::vector<Row> keys, values, y;
   for (size_t n = 0; n < u.size(); ++n) {
     keys.push_back(heads_of("k", u[n]));
-    Rotate(keys.back(), s.head_width, s.rope_base, static_cast<double>(n));
+    Rotate(keys.back(), s.head_width, s.rope_base, static_cast<double>(n), s.rope_pairs);
     values.push_back(Linear(t.at("op.v_proj.weight"), u[n]));
     const Row plain = heads_of("q", u[n]);
     Row out(plain.size());
@@ -161,7 +165,8 @@ inline std::vector<Row> Attention(const Tensors& t, const AttentionShape& s,
         if (s.window > 0 && m >= s.sinks && m + s.window <= n) continue;
         Row q = plain;
         const bool far = evicting && m < s.sinks;
-        Rotate(q, s.head_width, s.rope_base, static_cast<double>(far ? s.sinks + s.window : n));
+        Rotate(q, s.head_width, s.rope_base, static_cast<double>(far ? s.sinks + s.window : n),
+               s.rope_pairs);
         double score = 0;
         for (size_t i = 0; i < s.head_width; ++i)
           score += q[head * s.head_width + i] * keys[m][kv * s.head_width + i];
@@ -171,7 +176,40 @@ inline std::vector<Row> Attention(const Tensors& t, const AttentionShape& s,
         for (size_t i = 0; i < s.head_width; ++i)
           out[head * s.head_width + i] += weights[m] / total * values[m][kv * s.head_width + i];
     }
+    if (s.gates > 0) {
+      const Row gates = Linear(t.at("op.gate.weight"), u[n]);
+      for (size_t i = 0; i < out.size(); ++i) out[i] *= Sigmoid(gates[i * s.gates / out.size()]);
+    }
     y.push_back(Linear(t.at("op.out_proj.weight"), out));
+  }
+  return y;
+}
+
+// Mixture of experts of one frame; the tensors of Moe under "op.".
+inline Row Moe(const Tensors& t, size_t used, const Row& x) {
+  const Row logits = Linear(t.at("op.gate_inp.weight"), x);
+  const size_t experts = logits.size(),
+               inner = t.at("op.gate_exps.weight").size() / experts / x.size();
+  std::vector<size_t> order(experts);
+  for (size_t e = 0; e < experts; ++e) order[e] = e;
+  const auto score = [&](size_t e) { return Sigmoid(logits[e]) + t.at("op.bias")[e]; };
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return score(a) > score(b); });
+  double sum = 1e-6;
+  for (size_t k = 0; k < used; ++k) sum += Sigmoid(logits[order[k]]);
+  const auto part = [&](const char* name, size_t e) {
+    const std::vector<float>& all = t.at(name);
+    const auto begin = all.begin() + static_cast<ptrdiff_t>(e * inner * x.size());
+    return std::vector<float>(begin, begin + static_cast<ptrdiff_t>(inner * x.size()));
+  };
+  Row y(x.size());
+  for (size_t k = 0; k < used; ++k) {
+    const size_t e = order[k];
+    const Row gate = Linear(part("op.gate_exps.weight", e), x);
+    Row middle = Linear(part("op.up_exps.weight", e), x);
+    for (size_t i = 0; i < inner; ++i) middle[i] *= Silu(gate[i]);
+    const Row out = Linear(part("op.down_exps.weight", e), middle);
+    for (size_t c = 0; c < y.size(); ++c) y[c] += Sigmoid(logits[e]) / sum * out[c];
   }
   return y;
 }

@@ -23,6 +23,14 @@ class GgufBuilder {
     Begin(key, 9), Put(keys_, uint32_t{6}), Put(keys_, uint64_t{values.size()});
     for (const float value : values) Put(keys_, value);
   }
+  void Key(std::string_view key, const std::vector<int32_t>& values) {
+    Begin(key, 9), Put(keys_, uint32_t{5}), Put(keys_, uint64_t{values.size()});
+    for (const int32_t value : values) Put(keys_, value);
+  }
+  void Key(std::string_view key, const std::vector<bool>& values) {
+    Begin(key, 9), Put(keys_, uint32_t{7}), Put(keys_, uint64_t{values.size()});
+    for (const bool value : values) Put(keys_, static_cast<uint8_t>(value));
+  }
   void Key(std::string_view key, const std::vector<std::string>& values) {
     Begin(key, 9), Put(keys_, uint32_t{8}), Put(keys_, uint64_t{values.size()});
     for (const std::string& value : values) PutText(keys_, value);
@@ -40,6 +48,13 @@ class GgufBuilder {
       Encode(type, values.data() + i);
     data_.resize((data_.size() + 31) / 32 * 32);
     ++tensors_;
+  }
+
+  void Blocks(std::string_view name, std::vector<uint64_t> shape,
+              const std::vector<std::byte>& blocks, TensorType type) {
+    Tensor(name, std::move(shape), {}, type);
+    data_.insert(data_.end(), blocks.begin(), blocks.end());
+    data_.resize((data_.size() + 31) / 32 * 32);
   }
 
   std::vector<std::byte> Bytes() const {

@@ -1,0 +1,127 @@
+#include "operators/core/workers.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <cassert>
+#include <chrono>
+
+namespace rill {
+namespace {
+
+constexpr auto kPatience = std::chrono::microseconds(50);
+constexpr int kBits = 24;
+constexpr uint32_t kMostParts = (1 << kBits) - 1;
+
+constexpr uint64_t Packed(uint32_t loop, uint32_t begin, uint32_t end) {
+  return uint64_t{loop & 0xffff} << (2 * kBits) | uint64_t{begin} << kBits | end;
+}
+
+void Pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+// Looks for a while, then gives up: whether `done` came true.
+template <typename Done>
+bool LookFor(const Done& done) {
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (std::chrono::steady_clock::now() < end)
+    for (int i = 0; i < 32; ++i) {
+      if (done()) return true;
+      Pause();
+    }
+  return false;
+}
+
+// Thread i to the i-th of the cores that the process may use; it may be none of them.
+void Pin(std::thread& thread, size_t i) {
+  cpu_set_t allowed, one;
+  CPU_ZERO(&one);
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+  for (int core = 0; core < CPU_SETSIZE; ++core) {
+    if (!CPU_ISSET(core, &allowed) || i-- > 0) continue;
+    CPU_SET(core, &one);
+    pthread_setaffinity_np(thread.native_handle(), sizeof one, &one);
+    return;
+  }
+}
+
+}  // namespace
+
+Workers::Workers(size_t threads) : shares_(std::clamp<size_t>(threads, 1, kMostThreads)) {
+  for (size_t i = 1; i < shares_.size(); ++i) {
+    helpers_.emplace_back([this, i] { Help(i); });
+    Pin(helpers_.back(), i);
+  }
+}
+
+Workers::~Workers() {
+  stop_ = true;
+  loop_.fetch_add(1);
+  loop_.notify_all();
+  for (std::thread& helper : helpers_) helper.join();
+}
+
+bool Workers::Take(size_t share, uint32_t loop, bool first, uint32_t& part) {
+  uint64_t now = shares_[share].load(std::memory_order_acquire), next = 0;
+  do {
+    const uint32_t begin = now >> kBits & kMostParts, end = now & kMostParts;
+    if (now >> (2 * kBits) != (loop & 0xffff) || begin >= end) return false;
+    part = first ? begin : end - 1;
+    next = first ? Packed(loop, begin + 1, end) : Packed(loop, begin, end - 1);
+  } while (!shares_[share].compare_exchange_weak(now, next, std::memory_order_acq_rel));
+  return true;
+}
+
+bool Workers::TakeOne(uint32_t loop, size_t thread) {
+  uint32_t part = 0;
+  bool taken = Take(thread, loop, true, part);
+  for (size_t other = 0; !taken && other < shares_.size(); ++other)
+    taken = Take(other, loop, false, part);
+  if (!taken) return false;
+  call_(context_, part, thread);
+  undone_.fetch_sub(1, std::memory_order_acq_rel);
+  return true;
+}
+
+void Workers::Help(size_t thread) {
+  uint32_t seen = 0;
+  while (!stop_) {
+    LookFor([&] { return loop_.load(std::memory_order_acquire) != seen; });
+    loop_.wait(seen, std::memory_order_acquire);
+    seen = loop_.load(std::memory_order_acquire);
+    while (TakeOne(seen, thread)) {
+    }
+  }
+}
+
+void Workers::Share(size_t parts, Call call, const void* context) {
+  const std::unique_lock lock(busy_, std::try_to_lock);
+  if (!lock.owns_lock() || helpers_.empty() || parts < 2) {
+    for (size_t i = 0; i < parts; ++i) call(context, i, 0);
+    return;
+  }
+  call_ = call;
+  context_ = context;
+  undone_.store(parts, std::memory_order_relaxed);
+  const uint32_t loop = loop_.load(std::memory_order_relaxed) + 1;
+  assert(parts <= kMostParts);
+  for (size_t i = 0; i < shares_.size(); ++i)
+    shares_[i].store(Packed(loop, static_cast<uint32_t>(parts * i / shares_.size()),
+                            static_cast<uint32_t>(parts * (i + 1) / shares_.size())),
+                     std::memory_order_release);
+  loop_.store(loop, std::memory_order_release);
+  loop_.notify_all();
+  while (TakeOne(loop, 0)) {
+  }
+  // Parts that helpers have begun; one that was descheduled meanwhile gets the core.
+  const auto done = [&] { return undone_.load(std::memory_order_acquire) == 0; };
+  while (!LookFor(done)) std::this_thread::yield();
+}
+
+}  // namespace rill

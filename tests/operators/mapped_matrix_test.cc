@@ -1,0 +1,195 @@
+// Products with weights that stay in the file: every type, every kernel.
+#include "operators/core/mapped_matrix.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "operators/core/int8_kernels.h"
+#include "operators/core/workers.h"
+#include "operators/moe.h"
+#include "tests/operators/contract.h"
+#include "tests/support/random_blocks.h"
+
+namespace rill::testing {
+namespace {
+
+constexpr TensorType kTypes[] = {TensorType::kF32,  TensorType::kF16,  TensorType::kBF16,
+                                 TensorType::kQ4_0, TensorType::kQ8_0, TensorType::kQ4_K,
+                                 TensorType::kQ5_K, TensorType::kQ6_K};
+
+// Of an output, in units of |w| |x| / sqrt(inputs), which a rounding error of x of one step would
+// be if all errors had the same sign: what rounding x may cost.
+double Bound(TensorType type) {
+  if (IsQuantised(type)) return 1.0 / 127;
+  return type == TensorType::kBF16 ? 1.0 / 256 : 1e-5;
+}
+
+class MappedMatrixTest : public ::testing::TestWithParam<TensorType> {
+ protected:
+  std::vector<float> Product(const MappedMatrix& w, const std::vector<float>& x,
+                             Workers* workers = nullptr) {
+    const size_t rows = x.size() / w.inputs();
+    Scratch scratch(w.ScratchFloats(rows, workers == nullptr ? 1 : workers->threads()), workers);
+    std::vector<float> y(rows * w.outputs(), -77);
+    Multiply(w, {x.data(), rows, w.inputs()}, scratch, {y.data(), rows, w.outputs()});
+    return y;
+  }
+};
+
+TEST_P(MappedMatrixTest, AgreesWithDoublesWhateverTheRowsAndThreads) {
+  Random random(1);
+  Workers workers(3);
+  for (const size_t outputs : {1, 15, 16, 33, 70})
+    for (const size_t inputs : {256, 512}) {
+      const auto bytes = RandomBlocks(GetParam(), outputs * inputs, 1, random);
+      const MappedMatrix w(GetParam(), bytes, outputs, inputs);
+      for (const size_t rows : {1, 2, 5, 13}) {
+        const std::vector<float> x = random.Floats(rows * inputs);
+        const std::vector<float> y = Product(w, x);
+        ASSERT_EQ(y, Product(w, x, &workers)) << "threads must not matter";
+        std::vector<float> weights(inputs);
+        for (size_t r = 0; r < rows; ++r) {
+          const auto begin = x.begin() + static_cast<ptrdiff_t>(r * inputs);
+          const std::vector<float> row(begin, begin + static_cast<ptrdiff_t>(inputs));
+          const std::vector<float> alone = Product(w, row);
+          for (size_t o = 0; o < outputs; ++o) {
+            ASSERT_EQ(y[r * outputs + o], alone[o]) << "rows must not matter: " << rows;
+            w.Read(o, weights);
+            double want = 0, w2 = 0, x2 = 0;
+            for (size_t i = 0; i < inputs; ++i) {
+              want += double{weights[i]} * row[i];
+              w2 += double{weights[i]} * weights[i];
+              x2 += double{row[i]} * row[i];
+            }
+            ASSERT_NEAR(y[r * outputs + o], want, Bound(GetParam()) * std::sqrt(w2 * x2))
+                << outputs << " " << inputs;
+          }
+        }
+      }
+    }
+}
+
+TEST_P(MappedMatrixTest, WhatIsNotFiniteShowsInItsRowAndNoOther) {
+  Random random(2);
+  constexpr size_t kOutputs = 18, kInputs = 256, kRows = 4, kBad = 2;
+  const auto bytes = RandomBlocks(GetParam(), kOutputs * kInputs, 1, random);
+  const MappedMatrix w(GetParam(), bytes, kOutputs, kInputs);
+  const std::vector<float> x = random.Floats(kRows * kInputs), y = Product(w, x);
+  for (const float bad :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    std::vector<float> other = x;
+    other[kBad * kInputs + 77] = bad;
+    const std::vector<float> got = Product(w, other);
+    for (size_t i = 0; i < got.size(); ++i) {
+      if (i / kOutputs == kBad) {
+        EXPECT_FALSE(std::isfinite(got[i])) << i;
+      } else {
+        EXPECT_EQ(got[i], y[i]) << i;
+      }
+    }
+  }
+}
+
+// The kernels for a CPU's instructions give what the plain loops give, but for the fused adds.
+TEST_P(MappedMatrixTest, KernelsAgreeWithPlainLoops) {
+  if (!IsQuantised(GetParam())) GTEST_SKIP() << "not a quantised type";
+  if (VnniInt8Kernel() == nullptr) GTEST_SKIP() << "no such CPU or RILL_TARGET";
+  Random random(3);
+  constexpr size_t kOutputs = 50, kInputs = 768;
+  const auto bytes = RandomBlocks(GetParam(), kOutputs * kInputs, 1, random);
+  const MappedMatrix w(GetParam(), bytes, kOutputs, kInputs);
+  for (const size_t rows : {1, 3}) {
+    const std::vector<float> x = random.Floats(rows * kInputs), got = Product(w, x);
+    std::vector<int8_t> values(rows * kInputs);
+    std::vector<float> scales(rows * kInputs / 32), offsets(scales.size());
+    std::vector<int32_t> starts(2 * scales.size());
+    Int8Rows rounded{rows, values.data(), scales.data(), starts.data(), offsets.data()};
+    RoundRows({x.data(), rows, kInputs}, FormOf(GetParam()), 0, kInputs / 32, rounded);
+    std::vector<float> want(rows * kOutputs), totals(TotalsFloats(rows));
+    PortableInt8Kernel()(w, rounded, 0, 4, {want.data(), rows, kOutputs}, totals.data());
+    for (size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], want[i], 2e-5) << i;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, MappedMatrixTest, ::testing::ValuesIn(kTypes),
+                         [](const auto& info) {
+                           return std::string(InfoOf(static_cast<uint32_t>(info.param))->name);
+                         });
+
+TEST(Moe, AgreesWithTheReferenceWhateverTheRows) {
+  constexpr size_t kChannels = 12, kInner = 20, kExperts = 6, kUsed = 2, kRows = 9;
+  Random random(4);
+  TensorSet tensors;
+  tensors.Add("op.gate_inp.weight", {kExperts, kChannels}, 1, random);
+  tensors.Add("op.bias", {kExperts}, 0.3, random);
+  tensors.Add("op.gate_exps.weight", {kExperts, kInner, kChannels}, 0.5, random);
+  tensors.Add("op.up_exps.weight", {kExperts, kInner, kChannels}, 0.5, random);
+  tensors.Add("op.down_exps.weight", {kExperts, kChannels, kInner}, 0.5, random);
+  const auto weights = tensors.Load();
+  const auto moe = Moe::Load(*weights, "op.", "op.bias", kChannels,
+                             {.experts = kExperts, .used = kUsed, .inner = kInner});
+  ASSERT_TRUE(moe) << moe.error().message;
+  Scratch scratch(moe->ScratchFloats(kRows));
+  const Block block(kRows, kChannels, 5);
+  std::vector<float> y(kRows * kChannels), step(kChannels);
+  moe->Run(block.view(), scratch, {y.data(), kRows, kChannels});
+  for (size_t r = 0; r < kRows; ++r) {
+    moe->Step(block.view()[r], scratch, step);
+    const auto want = reference::Moe(tensors.values(), kUsed, block.Doubles()[r]);
+    for (size_t c = 0; c < kChannels; ++c) {
+      ASSERT_EQ(y[r * kChannels + c], step[c]) << "rows must not matter";
+      ASSERT_NEAR(step[c], want[c], kTolerance);
+    }
+  }
+}
+
+TEST(Moe, OfEqualScoresTheLowerExpertIsChosen) {
+  TensorSet tensors;
+  Random random(6);
+  tensors.Add("op.gate_inp.weight", {3, 2}, 0, random);  // all scores are 1/2
+  tensors.Add("op.gate_exps.weight", {3, 2, 2}, 1, random);
+  tensors.Add("op.up_exps.weight", {3, 2, 2}, 1, random);
+  tensors.Add("op.down_exps.weight", {3, 2, 2}, 1, random);
+  const auto weights = tensors.Load();
+  const auto moe = Moe::Load(*weights, "op.", "none", 2, {.experts = 3, .used = 1, .inner = 2});
+  ASSERT_TRUE(moe) << moe.error().message;
+  Scratch scratch(moe->ScratchFloats(1));
+  const std::vector<float> x = {0.7f, -0.4f};
+  std::vector<float> y(2);
+  moe->Step(x, scratch, y);
+  reference::Tensors values = tensors.values();
+  values["op.bias"] = {1, 0, 0};  // the reference then has to take the first
+  const auto want = reference::Moe(values, 1, {x[0], x[1]});
+  for (size_t c = 0; c < 2; ++c) EXPECT_NEAR(y[c], want[c], kTolerance);
+}
+
+TEST(Workers, DoEveryPartOnceInManyLoops) {
+  Workers workers(3);
+  for (size_t loop = 0; loop < 2000; ++loop) {
+    const size_t parts = loop % 37;
+    std::vector<std::atomic<int>> done(parts);
+    workers.Run(parts, [&](size_t i, size_t thread) {
+      EXPECT_LT(thread, workers.threads());
+      done[i].fetch_add(1);
+    });
+    for (const auto& count : done) ASSERT_EQ(count.load(), 1) << "loop " << loop;
+  }
+}
+
+TEST(Workers, ServeSeveralCallersAtOnce) {
+  Workers workers(2);
+  std::vector<std::thread> callers;
+  std::atomic<size_t> total{0};
+  for (int c = 0; c < 3; ++c)
+    callers.emplace_back([&] {
+      for (int loop = 0; loop < 500; ++loop)
+        workers.Run(11, [&](size_t, size_t) { total.fetch_add(1); });
+    });
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(total.load(), 3u * 500 * 11);
+}
+
+}  // namespace
+}  // namespace rill::testing
