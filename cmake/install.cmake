@@ -3,10 +3,11 @@
 include(CMakePackageConfigHelpers)
 
 set(RILL_HEADERS
-  modalities/audio_encoder.h modalities/audio_mel.h modalities/classify_head.h modalities/ctc_beam.h modalities/ctc_decoder.h
+  modalities/audio_encoder.h modalities/audio_mel.h modalities/byte_pairs.h modalities/chat_template.h modalities/classify_head.h modalities/ctc_beam.h modalities/ctc_decoder.h
   modalities/forecast_head.h modalities/framer.h modalities/image_encoder.h modalities/image_fit.h modalities/hotwords.h modalities/lexicon.h modalities/ngram_lm.h
-  modalities/ngram_tables.h modalities/sampling.h modalities/sensor_encoder.h
-  modalities/series_norm.h modalities/sorted_ranges.h modalities/transcribe_head.h
+  modalities/ngram_tables.h modalities/pre_tokenizer.h modalities/sampling.h modalities/sensor_encoder.h
+  modalities/series_norm.h modalities/sorted_ranges.h modalities/token_index.h modalities/tokenizer.h
+  modalities/transcribe_head.h modalities/utf8_stream.h modalities/vocabulary.h
   operators/attention.h operators/block.h operators/causal_conv2d.h operators/conv2d.h operators/cfc.h operators/linear.h
   operators/liquid_scan.h operators/norm.h operators/short_conv.h operators/short_conv2d.h operators/swiglu.h
   operators/core/frames.h operators/core/kernels.h operators/core/packed_q8.h operators/core/quant.h operators/core/result.h
