@@ -10,37 +10,63 @@
 
 #include "operators/core/target.h"
 #include "operators/core/text.h"
+#include "operators/liquid_layers.h"
 
 namespace rill {
 
-Result<std::shared_ptr<const Model>> Model::Load(const std::string& path, CachePrecision cache) {
+Result<std::shared_ptr<const Model>> Model::Load(const std::string& path, const Options& options) {
   Result<std::shared_ptr<const Weights>> weights = Weights::Open(path);
   if (!weights) return weights.error();
-  return Load(*weights, cache);
+  return Load(*weights, options);
 }
 
 Result<std::shared_ptr<const Model>> Model::Load(const std::shared_ptr<const Weights>& weights,
-                                                 CachePrecision cache) {
+                                                 const Options& options) {
   if (const Result<void> target = CheckTarget(); !target) return target.error();
   const Result<std::string> architecture = weights->Text("general.architecture");
   if (!architecture) return architecture.error();
-  if (*architecture != "rill")
-    return weights->Complain("architecture \"" + *architecture + "\" is not known; \"rill\" is");
+  const bool liquid = LiquidLayers::Knows(*architecture);
+  if (*architecture != "rill" && !liquid)
+    return weights->Complain("architecture \"" + *architecture +
+                             "\" is not known; rill, lfm2, lfm2moe and lfm3 are");
   const Result<std::string> name = weights->Text("general.name");
-  Result<Backbone> backbone = Backbone::Load(*weights, {cache});
+  Result<Backbone> backbone = Backbone::Load(*weights, options);
   if (!backbone) return backbone.error();
   std::shared_ptr<Model> model(
-      new Model(weights, name ? *name : "unnamed", std::move(*backbone), cache));
+      new Model(weights, name ? *name : "unnamed", std::move(*backbone), options));
+  if (Result<void> parts = liquid ? model->LoadText() : model->LoadParts(); !parts)
+    return parts.error();
+  return std::shared_ptr<const Model>(model);
+}
 
-  const Result<std::vector<std::string>> encoders = weights->Texts("rill.encoders");
+Result<void> Model::LoadParts() {
+  const Result<std::vector<std::string>> encoders = weights_->Texts("rill.encoders");
   if (!encoders) return encoders.error();
   for (const std::string& encoder : *encoders)
-    if (const Result<void> loaded = model->LoadEncoder(encoder); !loaded) return loaded.error();
-  const Result<std::vector<std::string>> heads = weights->Texts("rill.heads");
+    if (Result<void> loaded = LoadEncoder(encoder); !loaded) return loaded;
+  const Result<std::vector<std::string>> heads = weights_->Texts("rill.heads");
   if (!heads) return heads.error();
   for (const std::string& head : *heads)
-    if (const Result<void> loaded = model->LoadHead(head); !loaded) return loaded.error();
-  return std::shared_ptr<const Model>(model);
+    if (Result<void> loaded = LoadHead(head); !loaded) return loaded;
+  return {};
+}
+
+Result<void> Model::LoadText() {
+  Result<TextEncoder> text = TextEncoder::Load(*weights_, backbone_.width());
+  if (!text) return text.error();
+  Result<GenerateHead> generate = GenerateHead::Load(*weights_, backbone_.width(), text->tokens());
+  if (!generate) return generate.error();
+  Result<std::shared_ptr<const Tokenizer>> tokenizer = Tokenizer::Load(*weights_);
+  if (!tokenizer) return tokenizer.error();
+  if ((*tokenizer)->size() > text->tokens())
+    return weights_->Complain("the tokenizer has " + std::to_string((*tokenizer)->size()) +
+                              " tokens, tensor token_embd.weight " +
+                              std::to_string(text->tokens()));
+  text_.emplace(std::move(*text));
+  generate_.emplace(std::move(*generate));
+  tokenizer_ = std::move(*tokenizer);
+  if (Result<ChatTemplate> chat = ChatTemplate::Make(tokenizer_)) chat_.emplace(std::move(*chat));
+  return {};
 }
 
 Result<void> Model::LoadEncoder(const std::string& name) {
@@ -86,18 +112,21 @@ Result<void> Model::LoadHead(const std::string& name) {
   return {};
 }
 
-Result<std::shared_ptr<const Model>> Model::Shared(const std::string& path, CachePrecision cache) {
+Result<std::shared_ptr<const Model>> Model::Shared(const std::string& path,
+                                                   const Options& options) {
   // The one process-wide table: weak, so that the last user of a model frees it.
   static std::mutex mutex;
   static std::map<std::string, std::weak_ptr<const Model>> models;
   const std::scoped_lock lock(mutex);
   std::error_code ignored;
   const std::filesystem::path canonical = std::filesystem::weakly_canonical(path, ignored);
-  const std::string key =
-      canonical.string() + (cache == CachePrecision::kFloat32 ? "#f32" : "#f16");
+  std::string key = canonical.string();
+  for (const size_t option :
+       {static_cast<size_t>(options.cache), options.context, options.window, options.sinks})
+    key += "#" + std::to_string(option);
   std::weak_ptr<const Model>& known = models[key];
   if (std::shared_ptr<const Model> model = known.lock()) return model;
-  Result<std::shared_ptr<const Model>> loaded = Load(path, cache);
+  Result<std::shared_ptr<const Model>> loaded = Load(path, options);
   if (loaded) known = *loaded;
   return loaded;
 }

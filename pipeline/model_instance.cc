@@ -24,7 +24,7 @@ Result<std::shared_ptr<const Model>> OpenModel(const std::string& path_or_name,
   if (named && unsaid) return named;
   const Result<std::string> path = FindModel(path_or_name);
   if (!path) return path.error();
-  Result<std::shared_ptr<const Model>> model = Model::Shared(*path, cache);
+  Result<std::shared_ptr<const Model>> model = Model::Shared(*path, {.cache = cache});
   if (!model || instance.empty()) return model;
   if (named && named != *model)
     return Error{"model-instance-id \"" + instance + "\" stands for " + named->weights().name() +

@@ -14,6 +14,8 @@ int main(int argc, char** argv) {
   rill::AddForecast(app, code);
   rill::AddTranscribe(app, code);
   rill::AddClassify(app, code);
+  rill::AddGenerate(app, code);
+  rill::AddLogits(app, code);
   rill::AddBench(app, code);
   try {
     app.parse(argc, argv);

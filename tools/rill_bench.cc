@@ -8,6 +8,7 @@ void AddBench(CLI::App& app, int& code) {
   CLI::App* bench = app.add_subcommand("bench", "Measure quality and speed");
   bench->require_subcommand(1);
   AddBenchForecast(*bench, code);
+  AddBenchGenerate(*bench, code);
   AddBenchSpeech(*bench, code);
 }
 

@@ -6,6 +6,7 @@
 namespace rill {
 
 void AddBenchForecast(CLI::App& bench, int& code);
+void AddBenchGenerate(CLI::App& bench, int& code);
 void AddBenchSpeech(CLI::App& bench, int& code);
 
 }  // namespace rill

@@ -22,7 +22,7 @@ inline const double kMissing = std::numeric_limits<double>::quiet_NaN();
 inline const std::string kGoldens = RILL_SOURCE_DIR "/tests/goldens/";
 
 inline std::shared_ptr<const Model> TinyModel(CachePrecision cache = CachePrecision::kFloat16) {
-  return *Model::Load(kGoldens + "sensor_model.gguf", cache);
+  return *Model::Load(kGoldens + "sensor_model.gguf", {.cache = cache});
 }
 
 struct TimedRow {

@@ -1,0 +1,126 @@
+// One stream of tokens over a shared model: text in, text out, in constant memory or within a
+// declared context.
+//
+//   auto model = rill::Model::Load("LFM2-1.2B-Q4_0.gguf", {.context = 8192});
+//   auto stream = rill::Generator::Open(*model, {.sampling = {.temperature = 0.3, .min_p = 0.15}});
+//   stream->Push(*(*model)->chat()->Encode({{"user", "Why is the sky blue?"}}));
+//   while (auto token = stream->Next()) ... token->text ...
+//   rill::Generator other = stream->Fork();          // a prompt is read once, and forked
+//   std::vector<std::byte> bytes = stream->Save();   // equal bytes, equal future
+//
+// What comes out does not depend on the pieces that a prompt comes in, on the number of threads, or
+// on the streams beside this one.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "modalities/stop_strings.h"
+#include "modalities/token_sampler.h"
+#include "modalities/utf8_stream.h"
+#include "operators/core/workers.h"
+#include "pipeline/model.h"
+#include "pipeline/snapshot.h"
+
+namespace rill {
+
+struct GeneratorOptions {
+  SamplerOptions sampling;
+  std::vector<std::string> stops;  // text ends before the first of these
+  bool ignore_end = false;         // go on after a token that ends the text
+};
+
+struct GeneratedToken {
+  int32_t id = 0;
+  std::string text;   // characters that are complete with it; may be empty
+  bool last = false;  // the text is over with this token
+};
+
+// Threads and working memory of generators, one at a time or many together.
+class TextRunner {
+ public:
+  static constexpr size_t kRows = 128;  // of a block; more are cut
+
+  // 0 threads: as many as there are cores.
+  TextRunner(const Model& model, size_t threads);
+
+  size_t threads() const { return workers_.threads(); }
+  // Rows of one lane in time order; embeddings become hidden in place.
+  void Run(Lane lane, View<float> rows);
+  // One row each of many lanes.
+  void Step(std::span<const Lane> lanes, View<float> rows);
+  // Logits [rows, tokens] of hidden rows, at most kRows of them.
+  void Logits(View<const float> hidden, View<float> logits);
+
+ private:
+  const Backbone* backbone_;
+  const GenerateHead* head_;
+  Workers workers_;
+  Scratch scratch_;
+  std::vector<float> dt_;
+  std::vector<Sequence> batch_;
+};
+
+class Generator {
+ public:
+  // The model must have the encoder and the head of text. Streams of one runner share its threads,
+  // and take turns.
+  static Result<Generator> Open(std::shared_ptr<const Model> model, GeneratorOptions options,
+                                std::shared_ptr<TextRunner> runner = nullptr);
+
+  // Takes tokens: a prompt, or what somebody says in between. Refuses a token that the vocabulary
+  // does not have, and tokens that a declared context has no room for; the stream is as it was
+  // then.
+  Result<void> Push(std::span<const int32_t> tokens);
+  // The next token, which the stream takes as well. An error when nothing was pushed, after the
+  // last token, and when the context is full.
+  Result<GeneratedToken> Next();
+  // Next of several streams of one runner and model in one step: weights are read once for all.
+  static std::vector<Result<GeneratedToken>> NextOfAll(std::span<Generator* const> streams);
+
+  // Forgets everything.
+  void Reset();
+  Generator Fork() const { return *this; }
+  std::vector<std::byte> Save() const;
+  Result<void> Restore(std::span<const std::byte> snapshot);
+
+  const Model& model() const { return *model_; }
+  int64_t position() const { return state_.lane(0).Integers(slots_.position)[0]; }  // tokens taken
+  int64_t room() const { return model_->backbone().Room(state_.lane(0)); }
+  bool over() const { return state_.lane(0).Integers(slots_.over)[0] != 0; }
+  size_t state_bytes() const { return state_.bytes().size(); }
+
+ private:
+  // Beside the backbone's: the hidden row of the last token, the last tokens, text not yet shown.
+  struct Slots {
+    Slot hidden, recent, position, over, generated, held, held_bytes, pending, pending_bytes;
+  };
+  Generator(std::shared_ptr<const Model> model, GeneratorOptions options,
+            std::shared_ptr<TextRunner> runner, const StateLayout& layout, const Slots& slots);
+
+  Result<void> CheckTokens(std::span<const int32_t> tokens) const;
+  Result<void> CheckNext() const;
+  void Remember(std::span<const int32_t> tokens);
+  // The last tokens, as many as the penalty looks at.
+  std::vector<int32_t> Recent() const;
+  // Chooses from the logits of the last token, and says what text that gives.
+  GeneratedToken Choose(std::span<float> logits);
+  std::string Show(int32_t token, bool last);
+  Result<void> CheckState(const State& state) const;
+
+  std::shared_ptr<const Model> model_;
+  GeneratorOptions options_;
+  std::shared_ptr<TextRunner> runner_;
+  StateLayout layout_;
+  Slots slots_;
+  State state_;
+  StopStrings stops_;
+  TokenSampler sampler_;
+  std::vector<float> logits_;
+};
+
+}  // namespace rill

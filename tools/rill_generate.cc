@@ -1,0 +1,208 @@
+// `rill generate`: text in, text out, as it comes.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <memory>
+
+#include <nlohmann/json.hpp>
+
+#include "pipeline/generator.h"
+#include "tools/commands.h"
+#include "tools/console.h"
+
+namespace rill {
+namespace {
+
+constexpr const char* kExamples = R"(Examples:
+  rill generate -m LFM2-1.2B-Q4_0.gguf -p "Why is the sky blue?"
+  rill generate -m LFM2-1.2B-Q4_0.gguf --chat --system "Be brief."
+  rill generate -m LFM2-350M-Q8_0.gguf --raw -p "Once upon a time" -n 100 --temperature 0.8
+  rill generate -m LFM2-1.2B-Q4_0.gguf -f prompt.txt --save-state prompt.state -n 0
+  rill generate -m LFM2-1.2B-Q4_0.gguf --resume prompt.state -p "And in winter?"
+
+A prompt is a message to the assistant, unless --raw is given: then the text goes on from it.)";
+
+struct GenerateCommand {
+  std::string model, prompt, file, system, save_state, resume, kv = "f16";
+  bool chat = false, raw = false, json = false;
+  size_t tokens = 512, threads = 0;
+  Model::Options context;
+  GeneratorOptions options;
+};
+
+using Ids = std::vector<int32_t>;
+
+class Conversation {
+ public:
+  Conversation(const GenerateCommand& command, std::shared_ptr<const Model> model, Generator stream)
+      : command_(command), model_(std::move(model)), stream_(std::move(stream)) {}
+
+  Result<void> Resume(const std::string& path) {
+    constexpr size_t kMostBytes = size_t{1} << 36;
+    const Result<std::vector<std::byte>> bytes = ReadFile(path, kMostBytes);
+    if (!bytes) return bytes.error();
+    if (Result<void> restored = stream_.Restore(*bytes); !restored)
+      return Error{path + ": " + restored.error().message};
+    return {};
+  }
+
+  Result<void> Save(const std::string& path) const { return WriteAtomically(path, stream_.Save()); }
+
+  // One prompt and its answer.
+  Result<void> Say(const std::string& prompt) {
+    const Result<Ids> ids = Encoded(prompt);
+    if (!ids) return ids.error();
+    const auto begin = std::chrono::steady_clock::now();
+    if (Result<void> pushed = stream_.Push(*ids); !pushed) return pushed;
+    const auto read = std::chrono::steady_clock::now();
+    std::string answer;
+    size_t count = 0;
+    bool over = false;
+    for (; count < command_.tokens && !over && !Interrupted(); ++count) {
+      const Result<GeneratedToken> token = stream_.Next();
+      if (!token) return token.error();
+      over = token->last;
+      answer += token->text;
+      if (!command_.json) fmt::print("{}", token->text), std::fflush(stdout);
+    }
+    const auto end = std::chrono::steady_clock::now();
+    if (command_.json) {
+      const auto seconds = [](auto from, auto to) {
+        return std::chrono::duration<double>(to - from).count();
+      };
+      const nlohmann::ordered_json line = {
+          {"text", answer},  {"finish", over ? "end" : "length"}, {"prompt_tokens", ids->size()},
+          {"tokens", count}, {"prefill_s", seconds(begin, read)}, {"decode_s", seconds(read, end)}};
+      fmt::print("{}\n", line.dump());
+    } else if (command_.tokens > 0) {
+      fmt::print("\n");
+    }
+    return {};
+  }
+
+  // Lines of the standard input, until it ends.
+  Result<void> Chat() {
+    const bool terminal = isatty(STDIN_FILENO) != 0;
+    for (std::string line;;) {
+      if (terminal) fmt::print("> "), std::fflush(stdout);
+      if (!std::getline(std::cin, line) || Interrupted()) return {};
+      if (line.empty()) continue;
+      if (Result<void> said = Say(line); !said) return said;
+    }
+  }
+
+ private:
+  Result<Ids> Encoded(const std::string& prompt) const {
+    const Tokenizer& tokenizer = *model_->tokenizer();
+    const bool first = stream_.position() == 0;
+    if (command_.raw || model_->chat() == nullptr) {
+      Result<Ids> ids = tokenizer.Encode(prompt, Specials::kParse);
+      if (ids && first && tokenizer.adds_bos()) ids->insert(ids->begin(), tokenizer.bos());
+      return ids;
+    }
+    const ChatTemplate& chat = *model_->chat();
+    Ids ids = first ? chat.Start() : chat.after_answer();
+    const auto add = [&](const Ids& more) { ids.insert(ids.end(), more.begin(), more.end()); };
+    if (first && !command_.system.empty()) {
+      const Result<Ids> system = chat.Message({"system", command_.system});
+      if (!system) return system.error();
+      add(*system);
+    }
+    const Result<Ids> message = chat.Message({"user", prompt});
+    if (!message) return message.error();
+    add(*message);
+    add(chat.ask());
+    return ids;
+  }
+
+  const GenerateCommand& command_;
+  std::shared_ptr<const Model> model_;
+  Generator stream_;
+};
+
+Result<std::string> PromptOf(const GenerateCommand& command) {
+  if (command.file.empty()) return command.prompt;
+  if (command.file == "-")
+    return std::string(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
+  const Result<std::vector<std::byte>> bytes = ReadFile(command.file, Tokenizer::kMostBytes);
+  if (!bytes) return bytes.error();
+  return std::string(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+}
+
+Result<void> Generate(GenerateCommand command) {
+  const Result<std::string> path = FindModel(command.model);
+  if (!path) return path.error();
+  if (command.kv == "f32") command.context.cache = CachePrecision::kFloat32;
+  const Result<std::shared_ptr<const Model>> model = Model::Load(*path, command.context);
+  if (!model) return model.error();
+  if ((*model)->text() == nullptr)
+    return (*model)->weights().Complain("the model does not generate text");
+  Result<Generator> stream = Generator::Open(
+      *model, command.options, std::make_shared<TextRunner>(**model, command.threads));
+  if (!stream) return stream.error();
+  Conversation conversation(command, *model, std::move(*stream));
+  CatchInterrupt();
+  if (!command.resume.empty())
+    if (Result<void> resumed = conversation.Resume(command.resume); !resumed) return resumed;
+  Result<void> done;
+  if (command.chat) {
+    done = conversation.Chat();
+  } else {
+    const Result<std::string> prompt = PromptOf(command);
+    if (!prompt) return prompt.error();
+    done = conversation.Say(*prompt);
+  }
+  if (!done) return done;
+  return command.save_state.empty() ? Result<void>() : conversation.Save(command.save_state);
+}
+
+}  // namespace
+
+void AddGenerate(CLI::App& app, int& code) {
+  auto options = std::make_shared<GenerateCommand>();
+  CLI::App* command = app.add_subcommand("generate", "Go on with a text, or answer one");
+  command->footer(kExamples);
+  const auto add = [&](const char* name, auto& value, const char* help) {
+    return command->add_option(name, value, help)->capture_default_str();
+  };
+  SamplerOptions& sampling = options->options.sampling;
+  add("-m,--model", options->model, "GGUF file of architecture lfm2, lfm2moe or lfm3")->required();
+  CLI::Option* prompt = add("-p,--prompt", options->prompt, "The prompt");
+  CLI::Option* file = add("-f,--file", options->file, "File with the prompt; -: standard input");
+  CLI::Option* chat = command->add_flag("--chat", options->chat, "A prompt a line, until the end");
+  prompt->excludes(file)->excludes(chat);
+  file->excludes(chat);
+  command->add_flag("--raw", options->raw, "Go on from the prompt; its special tokens count");
+  add("--system", options->system, "What the assistant is told first");
+  add("-n,--tokens", options->tokens, "Tokens at most, of an answer");
+  add("--context", options->context.context, "Tokens that attention sees")
+      ->check(CLI::Range(1, 1 << 24));
+  add("--window", options->context.window,
+      "Go on for ever: attention sees so many of the last tokens")
+      ->check(CLI::Range(0, 1 << 24));
+  add("--sinks", options->context.sinks, "and so many of the first")->check(CLI::Range(0, 1 << 20));
+  add("--kv", options->kv, "How keys and values are kept")->check(CLI::IsMember({"f16", "f32"}));
+  add("--temperature", sampling.temperature, "0: always the likeliest token");
+  add("--top-k", sampling.top_k, "Only of the likeliest K; 0: of all");
+  add("--top-p", sampling.top_p, "Only of the likeliest that add up to this");
+  add("--min-p", sampling.min_p, "Only of those at least so likely as the likeliest, times this");
+  add("--repetition-penalty", sampling.repetition_penalty, "Of tokens that were there; 1: none");
+  add("--repetition-window", sampling.repetition_window, "Tokens that it looks back");
+  add("--seed", sampling.seed, "Of what is drawn");
+  add("--stop", options->options.stops, "Text that ends an answer; may be given again");
+  command->add_flag("--ignore-end", options->options.ignore_end, "Go on after the end of the text");
+  add("--threads", options->threads, "Threads; 0: one a core");
+  add("--resume", options->resume, "Go on from a state that --save-state wrote");
+  add("--save-state", options->save_state, "Write the state at the end");
+  command->add_flag("--json", options->json, "One JSON object an answer");
+  command->callback([options, &code] {
+    const Result<void> done = Generate(*options);
+    code = done ? kDone : Fail(done.error());
+  });
+}
+
+}  // namespace rill
