@@ -19,6 +19,7 @@ SLOWEST = 0.9  # of the speeds
 ACTED_WEIGHT = 0.5  # of the games' lines, shouts and invented names among them
 WARPS = np.linspace(0.84, 1.18, 18)  # of the frequencies: shorter and longer vocal tracts
 CHAIN_SHARE = 0.7  # of the batches
+NOISE_ALONE = 0.12  # of the clips
 SILENCE_SECONDS = 0.6  # at most so much before and after a clip
 STRIDE = 4 * fbank.HOP  # samples of a frame of the backbone
 # Frames of the backbone in a clip and in a chain of clips. Batches have few shapes, and most of them the
@@ -134,7 +135,7 @@ class Batches(IterableDataset):
 
     def clip(self, rng, utterance):
         """An augmented clip and its text; now and then noise and none."""
-        if rng.random() < 0.06:
+        if rng.random() < NOISE_ALONE:
             count = int(utterance.seconds * speech.RATE)
             return 10 ** rng.uniform(-4, -1) * self.noise(rng, count), ""
         x = self.augment(rng, speech.clip(utterance, self.cache))
@@ -206,15 +207,15 @@ class Batches(IterableDataset):
 
     @staticmethod
     def mask(rng, frames):
-        """Light SpecAugment: two bands and a few moments become the clip's mean."""
+        """SpecAugment: two bands and some moments become the clip's mean."""
         time, batch, bins = frames.shape
         mean = frames.mean(0)
         for b in range(batch):
             for _ in range(2):
-                width = rng.integers(0, 15)
+                width = rng.integers(0, 21)
                 low = rng.integers(0, bins - width)
                 frames[:, b, low : low + width] = mean[b, low : low + width]
-            for _ in range(rng.integers(0, 2 + time // 150)):
-                width = min(rng.integers(0, 25), time - 1)
+            for _ in range(rng.integers(0, 2 + time // 75)):
+                width = min(rng.integers(0, 31), time - 1)
                 begin = rng.integers(0, time - width)
                 frames[begin : begin + width, b] = mean[b]

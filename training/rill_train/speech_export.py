@@ -63,6 +63,19 @@ def tensors(model, kind):
     return found
 
 
+def weights(path):
+    """The parameters that a model file holds, to train on from them: all but the lead of training."""
+    shapes = speech_models.SpeechModel(speech_models.BASE).state_dict()
+    found = {}
+    for name, array in gguf.read(path)[1].items():
+        value = torch.from_numpy(array)
+        if name in shapes and shapes[name].ndim == 4:
+            outputs, inputs, height, width = shapes[name].shape
+            value = value.reshape(outputs, height, width, inputs).permute(0, 3, 1, 2)
+        found[name] = value
+    return found
+
+
 def untrained():
     """A model of the real size, and pieces that differ."""
     torch.manual_seed(1)

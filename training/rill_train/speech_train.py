@@ -3,7 +3,8 @@
     python3 -m rill_train.speech_train --minutes 150 --cache runs/audio --output runs/speech
 
 The learning rate warms up, stays, and falls to zero over the last `--decay` of the minutes. With
-`--resume` a run goes on from its last checkpoint, with `--start` from another's weights.
+`--resume` a run goes on from its last checkpoint, with `--start` from another's weights or a model
+file's.
 """
 
 import argparse
@@ -13,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader
 
-from . import digits, fbank, phones, speech, speech_batches, speech_models, synthesize, tokens
+from . import (digits, fbank, phones, speech, speech_batches, speech_export, speech_models,
+               synthesize, tokens)
 from .operators import Linear, SwiGlu
 from .optimizer import Average
 from .trainer import Trainer, open_log
@@ -77,10 +79,19 @@ class Validation:
         return result
 
 
-def mean_ctc(logits, lengths, targets, target_lengths):
-    """CTC's loss a target."""
-    loss = F.ctc_loss(logits.log_softmax(-1), targets, lengths, target_lengths,
-                      reduction="sum", zero_infinity=True)
+def mean_ctc(logits, lengths, targets, target_lengths, hurry=0):
+    """CTC's loss a target.
+
+    With `hurry`, every frame also learns what the next one says, which moves the peaks ahead (Tian et
+    al. 2022, "Peak-first CTC"): without it, words come as late as makes them surest.
+    """
+    logs = logits.log_softmax(-1)
+    loss = F.ctc_loss(logs, targets, lengths, target_lengths, reduction="sum", zero_infinity=True)
+    if hurry > 0:
+        later = logs[1:].detach()
+        ahead = (later.exp() * (later - logs[:-1])).sum(-1)
+        inside = torch.arange(1, len(logs))[:, None] < lengths
+        loss = loss + hurry * (ahead * inside).sum()
     return loss / target_lengths.sum().clamp(min=1)
 
 
@@ -89,14 +100,22 @@ class SpeechTrainer(Trainer):
         config = dict(speech_models.BASE, **{"transcribe.tokens": len(known.pieces)})
         super().__init__(speech_models.SpeechModel(config), options, pieces=known.pieces)
 
+    def restore(self, path, same_run):
+        if path.suffix != ".gguf":
+            return super().restore(path, same_run)
+        missing = self.model.load_state_dict(speech_export.weights(path), strict=False).missing_keys
+        assert all(name.startswith("phones.") for name in missing), missing
+        self.average = Average(self.model, self.options.average)
+
     def loss(self, frames, lengths, pieces, spoken):
         """CTC's a piece and a phone, and as a lead that of phones in the middle of the backbone
         (Sanabria and Metze 2018, "Hierarchical multitask learning with CTC")."""
         lookahead = LOOKAHEADS[int(torch.randint(len(LOOKAHEADS), ()))]
         pieces_logits, phones_logits, lead = self.model.forward_with_lead(frames, lookahead)
         lengths = lengths.clamp(max=len(lead))
-        losses = (mean_ctc(pieces_logits, lengths, *pieces), mean_ctc(phones_logits, lengths, *spoken),
-                  mean_ctc(lead, lengths, *spoken))
+        hurry = self.options.hurry
+        losses = (mean_ctc(pieces_logits, lengths, *pieces, hurry),
+                  mean_ctc(phones_logits, lengths, *spoken, hurry), mean_ctc(lead, lengths, *spoken))
         return sum(weight * loss for weight, loss in zip(WEIGHTS, losses))
 
     def size(self, frames, lengths, pieces, spoken):
@@ -120,7 +139,7 @@ def main():
     add("--sets", help="only these sets of the manifest: a,b")
     add("--digits", type=Path, help="folder of rill_train.digits: train on digits instead")
     add("--without", help="speaker of digits to leave out")
-    add("--start", help="checkpoint to start from")
+    add("--start", type=Path, help="checkpoint or model file to start from")
     add("--resume", action="store_true", help="continue the run in --output")
     add("--frames", type=int, default=6400, help="backbone frames in a batch")
     add("--tokens", type=int, default=128)
@@ -129,6 +148,7 @@ def main():
     add("--synthetic", type=float, default=0, help="share of rill_train.synthesize's speech")
     add("--augment", type=float, default=1, help="how much of the noise, rooms and masks: 0 to 1")
     add("--dropout", type=float, default=0.1, help="inside the SwiGLUs")
+    add("--hurry", type=float, default=0.02, help="weight of what makes the heads emit early")
     add("--warmup", type=int, default=300, help="steps")
     add("--average", type=float, default=0.998, help="decay of the averaged weights, a step")
     add("--every", type=int, default=8, help="validate on every so manieth utterance")

@@ -13,6 +13,7 @@ import torch
 from .optimizer import Average, make_optimizers
 
 REPORT_STEPS = 50
+LONGEST_STEP = 10  # seconds
 
 
 class Trainer:
@@ -83,9 +84,9 @@ class Trainer:
         return loss.item(), norm
 
     def run(self, loader, validate, write, checkpoint_seconds):
-        """Trains until the minutes are spent; validation is not training time."""
-        begin = time.time() - self.seconds
-        reported = saved = time.time()
+        """Trains until the minutes are spent; neither validation nor time that the process stands
+        stopped is training time."""
+        last = reported = saved = time.time()
         losses, norms, done = [], [], 0
         while self.seconds < 60 * self.options.minutes:
             batch = next(loader)
@@ -94,7 +95,8 @@ class Trainer:
             norms.append(norm)
             done += self.size(*batch)
             now = time.time()
-            self.seconds = now - begin
+            self.seconds += min(now - last, LONGEST_STEP)
+            last = now
             if self.step % REPORT_STEPS == 0:
                 mean = lambda values: round(sum(values) / len(values), 4)
                 write(step=self.step, minutes=round(self.seconds / 60, 2), loss=mean(losses),
@@ -104,9 +106,8 @@ class Trainer:
             if now - saved > checkpoint_seconds or self.seconds >= 60 * self.options.minutes:
                 self.checkpoint()
                 write(step=self.step, validation=validate(self.averaged_model()))
-                reported = saved = time.time()
+                last = reported = saved = time.time()
                 done = 0
-                begin += saved - now
 
 
 def open_log(folder):
