@@ -45,8 +45,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import (export, fbank, features, gguf, image_export, image_models, models, ngram, speech_export,
-               speech_models)
+from . import (classify_export, export, fbank, features, gguf, image_models, models, ngram,
+               speech_export, speech_models)
 from .operators import OPERATORS, RmsNorm, SwiGlu, linear
 
 TINY = {
@@ -245,7 +245,7 @@ def omni_golden(output, recogniser, classifier, samples):
              "rill.heads": ["classify.sounds", "classify.pictures"]}
     tensors = {name: value for name, value in speech_export.tensors(recogniser, "F32").items()
                if not name.startswith("transcribe.")}
-    tensors |= {name: value for name, value in image_export.tensors(classifier, "F32").items()
+    tensors |= {name: value for name, value in classify_export.tensors(classifier, "F32").items()
                 if name.startswith("image.")}
     sounds, more, head = classify_head("classify.sounds", ["hum", "hiss", "click"], "sigmoid")
     keys, tensors = keys | more, tensors | head
@@ -314,8 +314,8 @@ def main():
     model = shaken(image_models.ImageClassifier(TINY_IMAGE, len(labels)))
     model.image.mean.copy_(torch.tensor([0.4, 0.5, 0.6]))
     model.image.deviation.copy_(torch.tensor([0.2, 0.25, 0.3]))
-    keys = image_export.metadata(model, labels, "Tiny classifier", "For tests")
-    gguf.write(options.output / "image_model.gguf", keys, image_export.tensors(model, "F32"))
+    keys = classify_export.metadata(model, labels, "Tiny classifier", "For tests")
+    gguf.write(options.output / "image_model.gguf", keys, classify_export.tensors(model, "F32"))
     write("image_model_golden", image_golden(model, torch.randint(0, 256, (4, 9, 14, 3))))
     write("omni_model_golden", omni_golden(options.output / "omni_model.gguf", recogniser, model,
                                            samples.double()))

@@ -123,6 +123,16 @@ class ImageEncoder(nn.Module):
         return self.embed(self.norm(x).mean((1, 2)))
 
 
+def hidden_frames(blocks, x, last_norm):
+    """Embeddings [time, batch, width] through the backbone, one stream each with dt = 1 from the zero
+    state."""
+    if kernels.available():
+        return kernels.blocks(blocks, x, last_norm)[0].float()
+    for block in blocks:
+        x, _ = block(x, block.operator.initial_state(x.shape[1]))
+    return last_norm(x)
+
+
 class ClassifyHead(nn.Module):
     def __init__(self, config, classes):
         super().__init__()
@@ -147,8 +157,4 @@ class ImageClassifier(nn.Module):
         """Video [time, batch, height, width, channels] -> logits [time, batch, classes]."""
         time, batch = pixels.shape[:2]
         x = self.image(pixels.flatten(0, 1)).unflatten(0, (time, batch))
-        if kernels.available():
-            return self.classify(kernels.blocks(self.blk, x, self.norm)[0].float())
-        for block in self.blk:
-            x, _ = block(x, block.operator.initial_state(batch))
-        return self.classify(self.norm(x))
+        return self.classify(hidden_frames(self.blk, x, self.norm))

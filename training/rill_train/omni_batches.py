@@ -1,0 +1,105 @@
+"""Batches of all the tasks of the shared model, one task a batch, drawn by given shares.
+
+    spoken   digits, one after another, to be transcribed    speech_batches.py
+    speech   all transcribed speech; none by default         speech_batches.py
+    series   windows to be forecast                          batches.py
+    image    pictures of Fashion-MNIST, four frames          image_train.py
+    event    sounds of ESC-10                                event_batches.py
+    digit    a spoken digit, a written one, or both          digit_batches.py
+
+A batch is the task's name, then what the task's own module makes.
+"""
+
+import os
+
+import numpy as np
+import torch
+from torch.utils.data import IterableDataset, get_worker_info
+
+from . import batches, digit_batches, event_batches, events, image_train, images, phones
+from . import speech, speech_batches, synthesize
+
+SHARES = {"spoken": 0.2, "speech": 0.0, "series": 0.25, "image": 0.2, "event": 0.15, "digit": 0.2}
+SYNTHETIC = 0.25  # of the speech, where rill_train.synthesize has made some
+# Frames of the backbone in a batch, about: each task's batch takes as long as another's.
+SPEECH_FRAMES, TOKENS, EVENTS, IMAGES = 1600, 1008, 12, 48
+
+
+class Speech(speech_batches.Batches):
+    """In noise from `sounds` alone: the recordings that the recogniser has for noise are the clips of
+    ESC-10, tests among them."""
+
+    def __init__(self, sounds, *rest):
+        super().__init__(*rest)
+        self.noises = sounds
+
+
+class Data:
+    """What is learned from and what is chosen on, loaded for the tasks that are asked for."""
+
+    def __init__(self, options, tasks, known):
+        """`known` are the pieces of text, as tokens.Tokens."""
+        self.options, self.known = options, known
+        self.clips = events.clips(options.events)
+        trained, scored = events.roles(options.fold, options.folds)
+        self.event_train = events.indices(self.clips, trained)
+        self.event_scored = events.indices(self.clips, [scored])
+        self.sounds = self.clips.samples[self.event_train]
+        self.digits = digit_batches.spoken(options.digits, options.cache, options.without)
+        self.digit_train, self.digit_validation = images.split(images.digits("train", options.pictures))
+        self.image_train, self.image_validation = images.split(images.fashion("train", options.fashion))
+        texts = [u.text for u in self.digits]
+        self.speech = []
+        if "speech" in tasks:
+            self.speech = [u for u in speech.utterances() if u.split == "train"]
+            if synthesize.table(options.cache).exists():
+                self.speech += synthesize.utterances(options.cache)
+            texts += [u.text for u in self.speech]
+        self.said = phones.Pronunciations(texts, options.cache)
+        self.labels = {"image": self.image_train.labels, "event": self.clips.labels,
+                       "digit": self.digit_train.labels}
+
+    def spoken(self, split):
+        return [u for u in self.digits if u.split == split]
+
+    def makers(self, tasks, config):
+        """{task: a function that makes a batch with a random generator}."""
+        options = self.options
+        spoken = lambda utterances: Speech(
+            self.sounds, utterances, self.known, self.said, options.cache, SPEECH_FRAMES,
+            options.augment, SYNTHETIC, None).batch
+
+        def series():
+            mixture = batches.Mixture(tokens=TOKENS)
+            pool = batches.sources(options.ett_end, options.series)
+            return batches.Batches(pool, mixture, config, None).batch
+
+        known = {
+            "spoken": lambda: spoken(self.spoken("train")),
+            "speech": lambda: spoken(self.speech),
+            "series": series,
+            "image": lambda: image_train.Clips(self.image_train, IMAGES, True, None).clips,
+            "event": lambda: event_batches.Batches(
+                self.clips, self.event_train, options.events, EVENTS, options.augment, None).batch,
+            "digit": lambda: digit_batches.Batches(
+                self.spoken("train"), self.digit_train, self.sounds, options.cache, None).batch,
+        }
+        return {task: known[task]() for task in tasks}
+
+
+class Batches(IterableDataset):
+    """Endless; `shares` are probabilities of the tasks, in any unit."""
+
+    def __init__(self, makers, shares, seed):
+        self.makers, self.names, self.seed = makers, list(makers), seed
+        chances = np.array([shares[name] for name in self.names])
+        self.chances = chances / chances.sum()
+
+    def __iter__(self):
+        torch.set_num_threads(1)
+        os.sched_setaffinity(0, range(os.cpu_count()))  # not the one core of the thread it came from
+        worker = get_worker_info()
+        rng = np.random.default_rng([*self.seed, worker.id if worker else 0])
+        while True:
+            task = self.names[rng.choice(len(self.names), p=self.chances)]
+            yield task, *self.makers[task](rng)
