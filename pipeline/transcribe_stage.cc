@@ -17,7 +17,7 @@ Result<std::unique_ptr<CtcDecoder>> MakeDecoder(const Model& model, DecoderKind 
   search.blank_penalty = static_cast<float>(options.blank_penalty);
   if (kind == DecoderKind::kLexicon) {
     // Chosen on validation speakers (models/speech-en.md).
-    constexpr float kBlankPenalty = 1, kLmWeight = 0.9f, kWordBonus = 0;
+    constexpr float kBlankPenalty = 2.5f, kLmWeight = 1.1f, kWordBonus = 0;
     search.blank_penalty = std::min(search.blank_penalty + kBlankPenalty, 20.0f);
     search.lm_weight = kLmWeight;
     search.word_bonus = kWordBonus;
