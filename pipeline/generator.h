@@ -29,9 +29,9 @@
 namespace rill {
 
 struct GeneratorOptions {
-  SamplerOptions sampling;
-  std::vector<std::string> stops;  // text ends before the first of these
-  bool ignore_end = false;         // go on after a token that ends the text
+  SamplerOptions sampling = {};
+  std::vector<std::string> stops = {};  // text ends before the first of these
+  bool ignore_end = false;              // go on after a token that ends the text
 };
 
 struct GeneratedToken {

@@ -170,15 +170,17 @@ TEST(LfmBackbone, KeepsKeysAndValuesAsPreciseAsTold) {
   Harness harness(WithEncoder(precise, precise));
   harness.Start("a", RowCaps(2), GST_FORMAT_TIME);
   PushRows(harness, rows);
-  EXPECT_EQ(Values(harness),
-            Hidden(rows, SIZE_MAX, *Model::Shared(kModelPath, CachePrecision::kFloat32)));
-  EXPECT_NE(Hidden(rows),
-            Hidden(rows, SIZE_MAX, *Model::Shared(kModelPath, CachePrecision::kFloat32)));
+  EXPECT_EQ(
+      Values(harness),
+      Hidden(rows, SIZE_MAX, *Model::Shared(kModelPath, {.cache = CachePrecision::kFloat32})));
+  EXPECT_NE(Hidden(rows), Hidden(rows, SIZE_MAX,
+                                 *Model::Shared(kModelPath, {.cache = CachePrecision::kFloat32})));
 
   const auto half = OpenModel(kModelPath, "precise-or-not");
-  EXPECT_EQ(OpenModel(kModelPath, "precise-or-not", CachePrecision::kFloat32).error().message,
-            "model-instance-id \"precise-or-not\" stands for " + (*half)->weights().name() +
-                " with another precision of keys and values");
+  EXPECT_EQ(
+      OpenModel(kModelPath, "precise-or-not", CachePrecision::kFloat32).error().message,
+      "model-instance-id \"precise-or-not\" stands for " + (*half)->weights().name() +
+          " with another precision of keys and values");
 }
 
 TEST(LfmBackbone, TellsThatItLoads) {
