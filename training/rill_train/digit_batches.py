@@ -9,13 +9,11 @@ them: frame k of the sound counts from 0.04 k seconds, where it begins, and come
 has the same time.
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
 import torch
 from scipy.signal import lfilter, resample_poly
-from torch.utils.data import IterableDataset
 
 from . import digits, fbank, speech, speech_batches
 
@@ -89,7 +87,7 @@ def order(sounds, times):
     return torch.from_numpy(np.argsort(when, kind="stable"))
 
 
-class Batches(IterableDataset):
+class Batches(speech_batches.EndlessBatches):
     """Endless: log-mel frames [4 sounds, batch, bins] and pixels [pictures, batch, height, width, channels],
     either perhaps of no time; `order` of both together; classes and weights [sounds + pictures, batch],
     in that order.
@@ -102,13 +100,6 @@ class Batches(IterableDataset):
                       for word in digits.WORDS]
         self.pixels = [written.pixels[written.classes == digit] for digit in range(len(self.words))]
         self.sounds, self.seed, self.mel = sounds, seed, fbank.Fbank()
-
-    def __iter__(self):
-        torch.set_num_threads(1)
-        os.sched_setaffinity(0, range(os.cpu_count()))  # not the one core of the thread it came from
-        rng = np.random.default_rng(self.seed)
-        while True:
-            yield self.batch(rng)
 
     def noise(self, rng):
         """Made, or a recording."""

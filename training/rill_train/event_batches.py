@@ -8,14 +8,12 @@ A batch: log-mel frames [TIME, batch, bins]; targets [TIME / 4, batch, classes],
 [TIME / 4, batch], zero in the first LEAD frames of a sound, from which nothing can be told yet.
 """
 
-import os
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import torch
 from scipy.signal import fftconvolve, lfilter, resample_poly
-from torch.utils.data import IterableDataset
 
 from . import events, fbank, speech_batches
 
@@ -81,7 +79,7 @@ def noises(rng, mel):
     return power / power.sum(-1).mean(1)[:, None, None]
 
 
-class Batches(IterableDataset):
+class Batches(speech_batches.EndlessBatches):
     """Endless. `chosen` are the indices of the clips to draw from; `strength`, 0 to 1, scales how often
     they are mixed, put into noise, warped and masked."""
 
@@ -91,13 +89,6 @@ class Batches(IterableDataset):
         self.views, self.lengths = views(clips, cache)
         self.noises = noises(np.random.default_rng(4), fbank.Fbank())
         self.warps = [torch.from_numpy(speech_batches.warp(f)) for f in speech_batches.WARPS]
-
-    def __iter__(self):
-        torch.set_num_threads(1)
-        os.sched_setaffinity(0, range(os.cpu_count()))  # not the one core of the thread it came from
-        rng = np.random.default_rng(self.seed)
-        while True:
-            yield self.batch(rng)
 
     def window(self, rng, index, count):
         """Power [count, bins] of a part of a view of clip `index` in which there is a sound."""

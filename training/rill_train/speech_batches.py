@@ -71,7 +71,18 @@ def noises(cache):
     return [speech.samples(f"noise/{name}", cache) for name in names]
 
 
-class Batches(IterableDataset):
+class EndlessBatches(IterableDataset):
+    """What a loader's process draws for ever: `batch(rng)` of a subclass, from its `seed`."""
+
+    def __iter__(self):
+        torch.set_num_threads(1)
+        os.sched_setaffinity(0, range(os.cpu_count()))  # not the one core of the thread it came from
+        rng = np.random.default_rng(self.seed)
+        while True:
+            yield self.batch(rng)
+
+
+class Batches(EndlessBatches):
     """Endless: frames, lengths in backbone frames; then for pieces and for phones the targets end to
     end and their lengths.
 
@@ -97,13 +108,6 @@ class Batches(IterableDataset):
         self.noises, self.rooms = noises(cache), room_responses()
         self.fbank = fbank.Fbank()
         self.warps = [torch.from_numpy(warp(factor)) for factor in WARPS]
-
-    def __iter__(self):
-        torch.set_num_threads(1)
-        os.sched_setaffinity(0, range(os.cpu_count()))  # not the one core of the thread it came from
-        rng = np.random.default_rng(self.seed)
-        while True:
-            yield self.batch(rng)
 
     def noise(self, rng, count):
         """Recorded, or white through a random one-pole filter; of unit power."""
