@@ -55,19 +55,26 @@ Result<TranscribeStage> TranscribeStage::Open(std::shared_ptr<const Model> model
     return Error{"endpoint rules of " + std::to_string(rules.pause_s) + ", " +
                  std::to_string(rules.long_s) + " and " + std::to_string(rules.long_pause_s) +
                  " s, all must be positive"};
+  // Chosen on validation speakers and noise, for the search by phones (models/speech-en.md).
+  constexpr float kMinConfidence = 0.25f;
   DecoderKind kind = options.decoder;
   if (kind == DecoderKind::kAuto)
     kind = options.language_model && !head->phones().empty() ? DecoderKind::kLexicon
                                                              : DecoderKind::kBeam;
+  const float min_confidence =
+      options.min_confidence.value_or(kind == DecoderKind::kLexicon ? kMinConfidence : 0);
+  if (!(min_confidence >= 0 && min_confidence <= 1))
+    return Error{"a least confidence of " + std::to_string(min_confidence) +
+                 ", it must be from 0 to 1"};
   Result<std::unique_ptr<CtcDecoder>> decoder = MakeDecoder(*model, kind, options);
   if (!decoder) return decoder.error();
   return TranscribeStage(std::move(model), lookahead, options, kind == DecoderKind::kLexicon,
-                         std::move(*decoder));
+                         std::move(*decoder), WordGate(min_confidence));
 }
 
 TranscribeStage::TranscribeStage(std::shared_ptr<const Model> model, size_t lookahead,
                                  const TranscribeOptions& options, bool by_phones,
-                                 std::unique_ptr<CtcDecoder> decoder)
+                                 std::unique_ptr<CtcDecoder> decoder, WordGate gate)
     : model_(std::move(model)),
       lookahead_(lookahead),
       endpoint_(options.endpoint),
@@ -76,6 +83,7 @@ TranscribeStage::TranscribeStage(std::shared_ptr<const Model> model, size_t look
       state_(layout_),
       scratch_(head().ScratchFloats()),
       decoder_(std::move(decoder)),
+      gate_(std::move(gate)),
       log_probabilities_(head().outputs()),
       first_(by_phones ? head().pieces().size() : 0),
       count_(by_phones ? head().phones().size() : head().pieces().size()) {
@@ -91,6 +99,7 @@ TranscribeStage::TranscribeStage(const TranscribeStage& other)
       state_(other.state_),
       scratch_(other.scratch_),
       decoder_(other.decoder_->Clone()),
+      gate_(other.gate_),
       log_probabilities_(other.log_probabilities_),
       first_(other.first_),
       count_(other.count_),
@@ -105,6 +114,7 @@ void TranscribeStage::Reset() {
   state_.Reset();
   state_.lane(0).Integers(counters_)[kLookahead] = static_cast<int64_t>(lookahead_);
   decoder_->Reset();
+  gate_.End();
   events_.clear();
 }
 
@@ -137,10 +147,9 @@ void TranscribeStage::Run(const FrameBlock& hidden) {
 }
 
 void TranscribeStage::EndUtterance() {
-  const bool had_words = decoder_->has_words();
   decoder_->Finish();
   TakeWords();
-  if (had_words) events_.push_back({});
+  if (gate_.End()) events_.push_back({});
   state_.lane(0).Integers(counters_)[kUtteranceFrames] = 0;
 }
 
@@ -150,21 +159,25 @@ TimedWord TranscribeStage::Timed(const DecodedWord& word) const {
 }
 
 void TranscribeStage::TakeWords() {
-  for (const DecodedWord& word : decoder_->TakeFinal()) events_.push_back({Timed(word)});
+  for (const DecodedWord& word : gate_.Pass(decoder_->TakeFinal()))
+    events_.push_back({Timed(word)});
 }
 
 std::vector<TranscriptEvent> TranscribeStage::Take() { return std::exchange(events_, {}); }
 
 std::vector<TimedWord> TranscribeStage::Partial() const {
+  const std::vector<DecodedWord> partial = decoder_->Partial();
   std::vector<TimedWord> words;
-  for (const DecodedWord& word : decoder_->Partial()) words.push_back(Timed(word));
+  if (!gate_.Shows(partial)) return words;
+  for (const DecodedWord& word : partial) words.push_back(Timed(word));
   return words;
 }
 
-// The state, and behind it the decoder's.
+// The state, and behind it those of the gate and the decoder.
 Snapshot::Part TranscribeStage::Save() const {
   Snapshot::Part part = {
       "transcribe", layout_.fingerprint(), {state_.bytes().begin(), state_.bytes().end()}};
+  gate_.Save(part.bytes);
   const std::vector<std::byte> decoder = decoder_->Save();
   part.bytes.insert(part.bytes.end(), decoder.begin(), decoder.end());
   return part;
@@ -192,8 +205,12 @@ Result<void> TranscribeStage::Restore(const Snapshot& snapshot) {
                                     model_->fingerprint(), layout_.fingerprint(), check, restored);
       !ok)
     return ok;
-  if (const Result<void> ok = decoder_->Restore(bytes.subspan(size)); !ok)
+  WordGate gate = gate_;
+  Cursor rest(bytes.subspan(size));
+  if (!gate.Restore(rest)) return Error{"snapshot: words that wait for a surer one are damaged"};
+  if (const Result<void> ok = decoder_->Restore(bytes.subspan(size + rest.at())); !ok)
     return Error{"snapshot: " + ok.error().message};
+  gate_ = std::move(gate);
   state_ = std::move(restored);
   events_.clear();
   return {};

@@ -12,6 +12,7 @@
 
 #include "modalities/ctc_beam.h"
 #include "modalities/ctc_decoder.h"
+#include "modalities/word_gate.h"
 #include "pipeline/stages.h"
 
 namespace rill {
@@ -37,6 +38,9 @@ struct TranscribeOptions {
   std::string pronunciations = {};  // path of a file, what the model's lexicon lacks; empty: none
   // None: as suits the decoder; they and `blank_penalty` stand above those of `search`.
   std::optional<float> lm_weight = {}, word_bonus = {};
+  // What the surest word of an utterance must have for the utterance to be heard, 0 to 1
+  // (modalities/word_gate.h); none: as suits the decoder.
+  std::optional<float> min_confidence = {};
   CtcBeamOptions search = {};
   EndpointRules endpoint = {};
 };
@@ -76,6 +80,8 @@ class TranscribeStage {
   std::vector<TranscriptEvent> Take();
   // The words after the final ones as they look now.
   std::vector<TimedWord> Partial() const;
+  // Whether no word of what has been heard can still come.
+  bool is_quiet() const { return !gate_.holds() && decoder_->Partial().empty(); }
   int64_t frames() const { return head().frames(state_.lane(0)); }  // taken
 
   size_t state_bytes() const { return state_.bytes().size(); }
@@ -87,7 +93,7 @@ class TranscribeStage {
 
   TranscribeStage(std::shared_ptr<const Model> model, size_t lookahead,
                   const TranscribeOptions& options, bool by_phones,
-                  std::unique_ptr<CtcDecoder> decoder);
+                  std::unique_ptr<CtcDecoder> decoder, WordGate gate);
 
   const TranscribeHead& head() const { return *model_->transcribe(); }
   int64_t Frames(double seconds) const;
@@ -103,6 +109,7 @@ class TranscribeStage {
   State state_;
   Scratch scratch_;
   std::unique_ptr<CtcDecoder> decoder_;
+  WordGate gate_;
   std::vector<float> log_probabilities_;
   size_t first_ = 0, count_;  // of them, the decoder's
   std::vector<TranscriptEvent> events_;

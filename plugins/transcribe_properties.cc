@@ -74,6 +74,12 @@ GParamSpec* Spec(TranscribeProperty property, const TranscribeSettings& usual) {
           "word-bonus", "Word bonus",
           "Nats for every word, against lm-weight; -100: as suits the decoder", -100, 20,
           usual.word_bonus, kInReady);
+    case kMinConfidence:
+      return g_param_spec_double(
+          "min-confidence", "Least confidence",
+          "Confidence of the surest word of an utterance, below which it is taken for noise and "
+          "not written down; -1: as suits the decoder",
+          -1, 1, usual.min_confidence, kInReady);
     case kPause:
       return g_param_spec_uint("pause", "Pause", "Milliseconds of silence that end an utterance", 1,
                                kMostMilliseconds, usual.pause_ms, kInReady);
@@ -156,6 +162,7 @@ void SetTranscribeProperty(TranscribeSettings& settings, guint property, const G
     case kBeam: settings.beam = g_value_get_uint(value); break;
     case kLmWeight: settings.lm_weight = g_value_get_double(value); break;
     case kWordBonus: settings.word_bonus = g_value_get_double(value); break;
+    case kMinConfidence: settings.min_confidence = g_value_get_double(value); break;
     case kPause: settings.pause_ms = g_value_get_uint(value); break;
     case kLongUtterance: settings.long_ms = g_value_get_uint(value); break;
     case kLongPause: settings.long_pause_ms = g_value_get_uint(value); break;
@@ -183,6 +190,7 @@ void GetTranscribeProperty(const TranscribeSettings& settings, guint property, G
     case kBeam: g_value_set_uint(value, settings.beam); break;
     case kLmWeight: g_value_set_double(value, settings.lm_weight); break;
     case kWordBonus: g_value_set_double(value, settings.word_bonus); break;
+    case kMinConfidence: g_value_set_double(value, settings.min_confidence); break;
     case kPause: g_value_set_uint(value, settings.pause_ms); break;
     case kLongUtterance: g_value_set_uint(value, settings.long_ms); break;
     case kLongPause: g_value_set_uint(value, settings.long_pause_ms); break;
@@ -202,6 +210,8 @@ Result<TranscribeOptions> ToOptions(const TranscribeSettings& settings) {
   constexpr double kMilliseconds = 1000;
   TranscribeOptions options;
   if (settings.lookahead >= 0) options.lookahead = static_cast<size_t>(settings.lookahead);
+  if (settings.min_confidence >= 0)
+    options.min_confidence = static_cast<float>(settings.min_confidence);
   options.blank_penalty = settings.blank_penalty;
   options.endpoint = {settings.pause_ms / kMilliseconds, settings.long_ms / kMilliseconds,
                       settings.long_pause_ms / kMilliseconds};

@@ -19,7 +19,8 @@ struct TranscribeSettings {
   gdouble hotword_boost = 2;
   gdouble blank_penalty = 0;
   guint beam = static_cast<guint>(CtcBeamOptions().beam);
-  gdouble lm_weight = -1, word_bonus = -100;  // out of range: as suits the decoder
+  gdouble lm_weight = -1, word_bonus = -100,
+          min_confidence = -1;  // out of range: as suits the decoder
   guint pause_ms = 800, long_ms = 20000, long_pause_ms = 240;
   TextSettings text;
   bool messages = true;
@@ -42,6 +43,7 @@ enum TranscribeProperty : guint {
   kBeam,
   kLmWeight,
   kWordBonus,
+  kMinConfidence,
   kPause,
   kLongUtterance,
   kLongPause,

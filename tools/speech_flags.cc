@@ -48,6 +48,10 @@ void AddSpeechFlags(CLI::App& command, SpeechFlags& flags) {
                   "Nats off the blank: misses fewer words, invents more")
       ->check(CLI::Range(-20.0, 20.0))
       ->capture_default_str();
+  command
+      .add_option("--min-confidence", flags.min_confidence,
+                  "Of the surest word of an utterance: noise below it is not written down")
+      ->check(CLI::Range(0.0, 1.0));
   command.add_option("--pause", flags.pause_s, "Seconds of silence that end an utterance")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
@@ -64,6 +68,7 @@ Result<Transcriber> OpenTranscriber(const SpeechFlags& flags) {
       static_cast<DecoderKind>(std::ranges::find(kDecoders, flags.decoder) - kDecoders.begin());
   options.pronunciations = flags.pronunciations;
   options.blank_penalty = flags.blank_penalty;
+  if (flags.min_confidence >= 0) options.min_confidence = static_cast<float>(flags.min_confidence);
   options.endpoint.pause_s = flags.pause_s;
   options.search.beam = flags.beam;
   if (flags.lm_weight >= 0) options.lm_weight = static_cast<float>(flags.lm_weight);

@@ -15,6 +15,7 @@ struct SpeechFlags {
   size_t beam = CtcBeamOptions().beam;
   std::string pronunciations, hotwords;
   double hotword_boost = 2;
+  double min_confidence = -1;  // negative: as the decoder says
   double pause_s = EndpointRules().pause_s;
 };
 

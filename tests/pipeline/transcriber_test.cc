@@ -73,6 +73,7 @@ std::vector<TranscribeOptions> AllDecoders() {
                                         {.decoder = DecoderKind::kBeam},
                                         {.decoder = DecoderKind::kLexicon}};
   all.back().language_model = *NgramLm::Open(kGoldens + "ngram.lm");
+  all.back().min_confidence = 0.05f;  // some words wait for a surer one
   return all;
 }
 
@@ -206,6 +207,8 @@ TEST(Transcriber, RefusesWhatDoesNotFit) {
             "a lookahead of 5 frames, the model has 0 to 4");
   EXPECT_FALSE(Transcriber::Open(TinyRecogniser(), {.endpoint = {.pause_s = 0}}));
   EXPECT_FALSE(Transcriber::Open(TinyRecogniser(), {.endpoint = {.pause_s = std::nan("")}}));
+  EXPECT_EQ(Transcriber::Open(TinyRecogniser(), {.min_confidence = 2}).error().message,
+            "a least confidence of 2.000000, it must be from 0 to 1");
   const auto sensors = *Model::Shared(kGoldens + "sensor_model.gguf");
   EXPECT_THAT(Transcriber::Open(sensors, {}).error().message,
               ::testing::HasSubstr("the model has no audio encoder"));
@@ -241,6 +244,17 @@ TEST(Transcriber, PronunciationsAddWordsToTheLexicon) {
   std::filesystem::remove(path);
   options = {.decoder = DecoderKind::kLexicon};
   EXPECT_EQ(error(), "beam search: phones need a language model");
+}
+
+TEST(Transcriber, WritesNothingDownThatNoWordIsSureOf) {
+  const std::vector<float> samples = MakeSound(16000 * 8, 1);
+  TranscribeOptions options = AllDecoders().back();
+  options.min_confidence = 0.5f;
+  Transcriber stream = Open(options);
+  ASSERT_TRUE(stream.Push(samples));
+  EXPECT_TRUE(stream.Partial().empty());
+  ASSERT_TRUE(stream.Finish());
+  EXPECT_TRUE(stream.Take().empty());
 }
 
 TEST(Transcriber, ByItselfSearchesPhonesWithALanguageModel) {

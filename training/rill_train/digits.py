@@ -1,17 +1,19 @@
 """Spoken digits: one speaker left out, the others to fine-tune the recogniser on.
 
-    python3 -m rill_train.digits runs/digits
+    python3 -m rill_train.digits runs/digits --voices 8
     python3 -m rill_train.speech_train --digits runs/digits --without george --start runs/speech/last.pt ...
     rill bench speech --task wer --data runs/digits --sets fsdd --speakers george -m george.gguf \\
         --language-model runs/digits/digits.arpa
 
 The first writes what `rill bench speech` reads: the recordings of the Free Spoken Digit Dataset
 (8 kHz), a manifest of takes 0 to 4, which are the customary test, and a language model whose only
-sentences are one digit each.
+sentences are one digit each. With `--voices`, every voice of rill_train.synthesize says each digit so
+often: five speakers are few to learn what a sixth may sound like.
 """
 
 import argparse
 import tarfile
+import tempfile
 from math import log10
 from pathlib import Path
 
@@ -19,7 +21,7 @@ import numpy as np
 from scipy.io import wavfile
 from scipy.signal import resample_poly
 
-from . import speech
+from . import speech, synthesize
 
 WORDS = speech.ONES[:10]
 TEST_TAKES = 5
@@ -36,15 +38,36 @@ def recordings(folder):
 def samples(path):
     """int16 [samples] at 16 kHz."""
     rate, x = wavfile.read(path)
-    assert rate == 8000 and x.dtype == np.int16, path
+    assert x.dtype == np.int16, path
     return np.clip(np.round(resample_poly(x.astype(np.float64), speech.RATE, rate)),
                    -32768, 32767).astype(np.int16)
 
 
+def synthesise(folder, takes):
+    """The voices' takes, as files named like the recordings."""
+    (folder / "voices").mkdir(exist_ok=True)
+    for number, voice in enumerate(synthesize.VOICES):
+        rng = np.random.default_rng([9, number])
+        for digit, word in enumerate(WORDS):
+            for take in range(takes):
+                with tempfile.NamedTemporaryFile(suffix=".wav") as file:
+                    voice.say(rng, word, file.name)
+                    path = folder / "voices" / f"{digit}_{voice.name}_{take}.wav"
+                    path.write_bytes(Path(file.name).read_bytes())
+
+
+def voices(folder):
+    """(path, word, voice) of each synthetic take."""
+    for path in sorted((folder / "voices").glob("*.wav")):
+        digit, voice, _ = path.stem.split("_")
+        yield path, WORDS[int(digit)], voice
+
+
 def utterances(folder, without, cache):
-    """All takes of the other speakers; their samples lie in the cache."""
+    """All takes of the other speakers, and of voices; their samples lie in the cache."""
+    takes = [(path, word, speaker) for path, word, speaker, _ in recordings(folder)]
     found = []
-    for path, word, speaker, _ in recordings(folder):
+    for path, word, speaker in takes + list(voices(folder)):
         name = f"fsdd/{path.name}"
         cached = speech.cached(name, cache)
         if not cached.exists():
@@ -59,7 +82,9 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("output", type=Path)
-    output = parser.parse_args().output
+    parser.add_argument("--voices", type=int, default=0, help="takes of each synthetic voice")
+    options = parser.parse_args()
+    output = options.output
     target = output / "speech" / "fsdd"
     target.mkdir(parents=True, exist_ok=True)
     with tarfile.open(speech.folder() / "fsdd.tar.xz") as archive:
@@ -73,6 +98,8 @@ def main():
                 seconds = len(samples(path)) / speech.RATE
                 file.write(f"fsdd/{path.name}\t0\t{seconds:.4f}\t{speaker}\t{word}\n")
     write_language_model(output / "digits.arpa")
+    if options.voices > 0:
+        synthesise(output, options.voices)
 
 
 def write_language_model(path):

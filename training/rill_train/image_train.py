@@ -2,9 +2,9 @@
 
     python3 -m rill_train.image_train --set cifar --minutes 60 --cache runs/images --output runs/cifar
 
-A clip has four frames: differently augmented views of one picture, or of two with a cut between them.
-Each frame bears the loss, so a still is learned from first frames and the state learns to gather
-evidence and to let go of it.
+Most batches are stills. The others are clips of four frames: differently augmented views of one
+picture, or of two with a cut between them, from which the state learns to gather evidence and to let
+go of it. Every frame bears the loss.
 """
 
 import argparse
@@ -34,10 +34,12 @@ def load(name, part, options):
 
 
 class Clips(IterableDataset):
-    """Endless: pixels [time, batch, height, width, channels] of 0 to 1 and classes [time, batch]."""
+    """Endless: pixels [time, batch, height, width, channels] of 0 to 1 and classes [time, batch]; all
+    batches have as many pictures, `stills` of them (0 to 1) a time of one."""
 
-    def __init__(self, pictures, batch, erase, seed):
-        self.pictures, self.batch, self.erase, self.seed = pictures, batch, erase, seed
+    def __init__(self, pictures, batch, stills, erase, seed):
+        self.pictures, self.batch, self.stills = pictures, batch, stills
+        self.erase, self.seed = erase, seed
         pad = ((0, 0), (PADDING, PADDING), (PADDING, PADDING), (0, 0))
         self.padded = np.pad(pictures.pixels, pad, "reflect")
 
@@ -45,7 +47,8 @@ class Clips(IterableDataset):
         torch.set_num_threads(1)
         rng = np.random.default_rng(self.seed)
         while True:
-            yield self.clips(rng)
+            is_still = rng.random() < self.stills
+            yield self.clips(rng, *((1, self.batch * TIME) if is_still else (TIME, self.batch)))
 
     def view(self, rng, index):
         """A picture shifted, perhaps mirrored, perhaps with a square erased."""
@@ -61,11 +64,11 @@ class Clips(IterableDataset):
             x[top : top + side, left : left + side] = x.mean((0, 1))
         return x
 
-    def clips(self, rng):
+    def clips(self, rng, time, batch):
         count = len(self.pictures.classes)
-        shown = np.empty((TIME, self.batch), np.int64)
-        for b in range(self.batch):
-            cut = rng.integers(1, TIME) if rng.random() < CUT_SHARE else TIME
+        shown = np.empty((time, batch), np.int64)
+        for b in range(batch):
+            cut = rng.integers(1, time) if time > 1 and rng.random() < CUT_SHARE else time
             shown[:cut, b], shown[cut:, b] = rng.integers(0, count, 2)
         pixels = np.stack([[self.view(rng, index) for index in row] for row in shown])
         return torch.from_numpy(pixels), torch.from_numpy(self.pictures.classes[shown])
@@ -108,6 +111,7 @@ def main():
     add("--start", help="checkpoint to start from")
     add("--resume", action="store_true", help="continue the run in --output")
     add("--batch", type=int, default=32, help="clips of four frames")
+    add("--stills", type=float, default=0.8, help="share of the batches that are single pictures")
     add("--lr", type=float, default=4e-3)
     add("--weight-decay", type=float, default=0.1)
     add("--smoothing", type=float, default=0.1, help="of the labels")
@@ -131,7 +135,7 @@ def main():
         trainer.model.image.mean.data = torch.from_numpy(scaled.mean((0, 1, 2)))
         trainer.model.image.deviation.data = torch.from_numpy(scaled.std((0, 1, 2)))
         trainer.average = Average(trainer.model, options.average)
-    stream = Clips(train, options.batch, options.erase, [options.seed, trainer.step])
+    stream = Clips(train, options.batch, options.stills, options.erase, [options.seed, trainer.step])
     loader = iter(DataLoader(stream, batch_size=None, num_workers=1, prefetch_factor=8))
     write = open_log(options.output)
     write(parameters=sum(p.numel() for p in trainer.model.parameters()), options=str(vars(options)))
