@@ -35,6 +35,8 @@ class Backbone {
     size_t context = 4096;
     size_t window = 0;
     size_t sinks = 0;
+
+    bool operator==(const Options&) const = default;
   };
 
   // Reads the layers of architecture `rill` (docs/model-format.md), or of Liquid AI's `lfm2`,

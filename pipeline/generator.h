@@ -19,26 +19,13 @@
 #include <string>
 #include <vector>
 
-#include "modalities/stop_strings.h"
-#include "modalities/token_sampler.h"
-#include "modalities/utf8_stream.h"
 #include "operators/core/workers.h"
+#include "pipeline/generate_stage.h"
 #include "pipeline/model.h"
 #include "pipeline/snapshot.h"
+#include "pipeline/stages.h"
 
 namespace rill {
-
-struct GeneratorOptions {
-  SamplerOptions sampling = {};
-  std::vector<std::string> stops = {};  // text ends before the first of these
-  bool ignore_end = false;              // go on after a token that ends the text
-};
-
-struct GeneratedToken {
-  int32_t id = 0;
-  std::string text;   // characters that are complete with it; may be empty
-  bool last = false;  // the text is over with this token
-};
 
 // Threads and working memory of generators, one at a time or many together.
 class TextRunner {
@@ -57,12 +44,11 @@ class TextRunner {
   void Logits(View<const float> hidden, View<float> logits);
 
  private:
-  const Backbone* backbone_;
   const GenerateHead* head_;
   Workers workers_;
+  BackboneRunner backbone_;
   Scratch scratch_;
   std::vector<float> dt_;
-  std::vector<Sequence> batch_;
 };
 
 class Generator {
@@ -89,37 +75,24 @@ class Generator {
   Result<void> Restore(std::span<const std::byte> snapshot);
 
   const Model& model() const { return *model_; }
-  int64_t position() const { return state_.lane(0).Integers(slots_.position)[0]; }  // tokens taken
+  int64_t position() const { return head_.position(); }  // tokens taken
   int64_t room() const { return model_->backbone().Room(state_.lane(0)); }
-  bool over() const { return state_.lane(0).Integers(slots_.over)[0] != 0; }
-  size_t state_bytes() const { return state_.bytes().size(); }
+  bool over() const { return head_.over(); }
+  size_t state_bytes() const { return state_.bytes().size() + head_.state_bytes(); }
 
  private:
-  // Beside the backbone's: the hidden row of the last token, the last tokens, text not yet shown.
-  struct Slots {
-    Slot hidden, recent, position, over, generated, held, held_bytes, pending, pending_bytes;
-  };
-  Generator(std::shared_ptr<const Model> model, GeneratorOptions options,
-            std::shared_ptr<TextRunner> runner, const StateLayout& layout, const Slots& slots);
+  Generator(std::shared_ptr<const Model> model, std::shared_ptr<TextRunner> runner,
+            GenerateStage head, const StateLayout& layout, Slot hidden);
 
   Result<void> CheckTokens(std::span<const int32_t> tokens) const;
   Result<void> CheckNext() const;
-  void Remember(std::span<const int32_t> tokens);
-  // The last tokens, as many as the penalty looks at.
-  std::vector<int32_t> Recent() const;
-  // Chooses from the logits of the last token, and says what text that gives.
-  GeneratedToken Choose(std::span<float> logits);
-  std::string Show(int32_t token, bool last);
-  Result<void> CheckState(const State& state) const;
 
   std::shared_ptr<const Model> model_;
-  GeneratorOptions options_;
   std::shared_ptr<TextRunner> runner_;
-  StateLayout layout_;
-  Slots slots_;
+  GenerateStage head_;
+  StateLayout layout_;  // the backbone's, and the hidden row of the last token
+  Slot hidden_;
   State state_;
-  StopStrings stops_;
-  TokenSampler sampler_;
   std::vector<float> logits_;
 };
 

@@ -47,8 +47,7 @@ class Model {
   uint64_t parameters() const;
 
   const Backbone& backbone() const { return backbone_; }
-  // How its attention layers keep keys and values.
-  CachePrecision cache() const { return options_.cache; }
+  const Options& options() const { return options_; }
   // Null when the model has no such part.
   const SensorEncoder* sensor() const { return sensor_ ? &*sensor_ : nullptr; }
   const AudioEncoder* audio() const { return audio_ ? &*audio_ : nullptr; }

@@ -6,7 +6,8 @@
 namespace rill {
 
 Result<std::shared_ptr<const Model>> OpenModel(const std::string& path_or_name,
-                                               const std::string& instance, CachePrecision cache) {
+                                               const std::string& instance,
+                                               const Model::Options& options) {
   // Names of the process-wide table of Model::Shared: weak too.
   static std::mutex mutex;
   static std::map<std::string, std::weak_ptr<const Model>> instances;
@@ -17,14 +18,14 @@ Result<std::shared_ptr<const Model>> OpenModel(const std::string& path_or_name,
     if (const auto known = instances.find(instance); known != instances.end())
       named = known->second.lock();
   }
-  if (named && named->cache() != cache)
+  if (named && named->options() != options)
     return Error{"model-instance-id \"" + instance + "\" stands for " + named->weights().name() +
-                 " with another precision of keys and values"};
+                 " with another precision of keys and values, context, window or sinks"};
   const bool unsaid = path_or_name == kDefaultModel || path_or_name == kDefaultSpeechModel;
   if (named && unsaid) return named;
   const Result<std::string> path = FindModel(path_or_name);
   if (!path) return path.error();
-  Result<std::shared_ptr<const Model>> model = Model::Shared(*path, {.cache = cache});
+  Result<std::shared_ptr<const Model>> model = Model::Shared(*path, options);
   if (!model || instance.empty()) return model;
   if (named && named != *model)
     return Error{"model-instance-id \"" + instance + "\" stands for " + named->weights().name() +

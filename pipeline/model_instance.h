@@ -16,9 +16,9 @@ inline constexpr char kDefaultImageModel[] = "rill-omni";   // by what needs pic
 
 // The model of a path or shipped name (FindModel), shared by all its users. A non-empty `instance`
 // stands for it from then on, for as long as somebody uses it: with a default path it gives the
-// model it stands for, and with another model or precision it is an error.
+// model it stands for, and with another model or other options it is an error.
 Result<std::shared_ptr<const Model>> OpenModel(const std::string& path_or_name,
                                                const std::string& instance,
-                                               CachePrecision cache = CachePrecision::kFloat16);
+                                               const Model::Options& options = {});
 
 }  // namespace rill

@@ -23,9 +23,10 @@ enum class FrameUse { kKept, kPeeked, kRepeated };
 // What a frame carries beside its numbers.
 struct FrameNotes {
   FrameUse use = FrameUse::kKept;
-  bool due = false;      // a forecast is wanted after it
+  bool due = false;      // a result is wanted after it
   bool drained = false;  // it is the last one: no row made it due, the end of the rows did
-  int64_t position = 0;  // rows seen
+  int64_t position = 0;  // rows, samples, pictures or tokens seen
+  int32_t token = -1;    // of text: what it is the frame of
 };
 
 class SensorFrames {

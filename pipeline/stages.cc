@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <thread>
 
 namespace rill {
 
@@ -36,13 +37,16 @@ Result<void> SensorStage::Restore(const Snapshot& snapshot) {
                      state_);
 }
 
-BackboneRunner::BackboneRunner(const Backbone& backbone)
-    : backbone_(&backbone), scratch_(backbone.ScratchFloats(kRows)), batch_(kRows) {}
+BackboneRunner::BackboneRunner(const Backbone& backbone, size_t rows, Workers* workers)
+    : backbone_(&backbone),
+      rows_(rows),
+      scratch_(backbone.ScratchFloats(rows), workers),
+      batch_(rows) {}
 
 void BackboneRunner::Step(std::span<const Lane> lanes, std::span<const float> dt, View<float> x) {
   assert(lanes.size() == x.rows && dt.size() == x.rows);
-  for (size_t first = 0; first < x.rows; first += kRows) {
-    const size_t rows = std::min(kRows, x.rows - first);
+  for (size_t first = 0; first < x.rows; first += rows_) {
+    const size_t rows = std::min(rows_, x.rows - first);
     const View<float> tile = x.Rows(first, rows);
     if (rows == 1) {
       backbone_->Step(tile[0], dt[first], lanes[first], scratch_, tile[0]);
@@ -53,16 +57,36 @@ void BackboneRunner::Step(std::span<const Lane> lanes, std::span<const float> dt
   }
 }
 
-BackboneStage::BackboneStage(std::shared_ptr<const Model> model, size_t channels)
+void BackboneRunner::Run(Lane lane, std::span<const float> dt, View<float> x) {
+  assert(dt.size() == x.rows);
+  for (size_t first = 0; first < x.rows; first += rows_) {
+    const View<float> tile = x.Rows(first, std::min(rows_, x.rows - first));
+    const Sequence sequence{lane, tile.rows};
+    backbone_->Run({tile, dt.subspan(first, tile.rows), {&sequence, 1}}, scratch_, tile);
+  }
+}
+
+namespace {
+
+std::shared_ptr<Workers> WorkersFor(const Model& model, size_t threads) {
+  if (threads == 0 && model.text() != nullptr) threads = std::thread::hardware_concurrency();
+  threads = std::min(threads, Workers::kMostThreads);
+  return threads > 1 ? std::make_shared<Workers>(threads) : nullptr;
+}
+
+}  // namespace
+
+BackboneStage::BackboneStage(std::shared_ptr<const Model> model, size_t channels, size_t threads)
     : model_(std::move(model)),
       state_(model_->backbone().layout(), channels),
-      fork_(model_->backbone().layout(), channels),
-      runner_(model_->backbone()),
+      workers_(WorkersFor(*model_, threads)),
+      runner_(model_->backbone(), BackboneRunner::kRows, workers_.get()),
       lanes_(channels),
       dt_(channels) {}
 
-Result<void> BackboneStage::CheckRoom() {
-  if (channels() == 0 || model_->backbone().Room(state_.lane(0)) > 0) return {};
+Result<void> BackboneStage::CheckRoom(size_t frames) {
+  if (channels() == 0 || model_->backbone().Room(state_.lane(0)) >= static_cast<int64_t>(frames))
+    return {};
   return model_->weights().Complain(
       "the declared context of a full-attention layer is used up; reset the stream or use a model "
       "with window and sinks");
@@ -88,11 +112,20 @@ Result<void> BackboneStage::Run(FrameBlock& block) {
   return CheckFinite(block);
 }
 
+Result<void> BackboneStage::RunAll(std::span<const float> dt, View<float> x) {
+  assert(channels() == 1 && x.columns == model_->backbone().width());
+  if (Result<void> room = CheckRoom(x.rows); !room) return room;
+  runner_.Run(state_.lane(0), dt, x);
+  FrameBlock last(1, x.columns);  // what is not finite stays so
+  std::ranges::copy(x[x.rows - 1], last.values.begin());
+  return CheckFinite(last);
+}
+
 Result<void> BackboneStage::Peek(FrameBlock& block) {
   fork_ = state_;
-  std::swap(fork_, state_);
+  std::swap(*fork_, state_);
   Result<void> run = Run(block);
-  std::swap(fork_, state_);
+  std::swap(*fork_, state_);
   return run;
 }
 

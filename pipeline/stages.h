@@ -10,9 +10,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "operators/core/workers.h"
 #include "pipeline/model.h"
 #include "pipeline/snapshot.h"
 
@@ -68,30 +70,38 @@ class SensorStage {
   Scratch scratch_;
 };
 
-// Working memory of a backbone, for blocks of any size: work is cut into tiles of kRows rows.
+// Working memory of a backbone, for blocks of any size: work is cut into tiles of so many rows.
 class BackboneRunner {
  public:
   static constexpr size_t kRows = 96;
 
-  explicit BackboneRunner(const Backbone& backbone);
+  // Without workers everything runs on the caller's thread.
+  explicit BackboneRunner(const Backbone& backbone, size_t rows = kRows,
+                          Workers* workers = nullptr);
 
   // One row each for any number of lanes; x [rows, width] becomes hidden in place.
   void Step(std::span<const Lane> lanes, std::span<const float> dt, View<float> x);
+  // Rows of one lane in time order.
+  void Run(Lane lane, std::span<const float> dt, View<float> x);
 
  private:
   const Backbone* backbone_;
+  size_t rows_;
   Scratch scratch_;
   std::vector<Sequence> batch_;
 };
 
 class BackboneStage {
  public:
-  BackboneStage(std::shared_ptr<const Model> model, size_t channels);
+  // 0 threads: as suits the model, all cores for one of text and else one.
+  BackboneStage(std::shared_ptr<const Model> model, size_t channels, size_t threads = 1);
 
   size_t channels() const { return state_.lanes(); }
   // One frame; embeddings become hidden in place. Refuses when a declared context is full.
   Result<void> Run(FrameBlock& block);
-  // The same on a fork: the state stays as it was.
+  // Frames of a stream of one channel, in time order: x [frames, width], dt [frames].
+  Result<void> RunAll(std::span<const float> dt, View<float> x);
+  // One frame on a fork: the state stays as it was.
   Result<void> Peek(FrameBlock& block);
   void Reset() { state_.Reset(); }
   size_t state_bytes() const { return state_.bytes().size(); }
@@ -102,13 +112,14 @@ class BackboneStage {
   // For a batch over several stages: the lanes of this one.
   Lane lane(size_t channel) { return state_.lane(channel); }
   // Why the backbone cannot take a frame, if so; and after a frame, whether it is finite.
-  Result<void> CheckRoom();
+  Result<void> CheckRoom(size_t frames = 1);
   Result<void> CheckFinite(const FrameBlock& block) const;
 
  private:
   std::shared_ptr<const Model> model_;
   State state_;
-  State fork_;  // what Peek works on, kept so that it allocates nothing
+  std::optional<State> fork_;         // what Peek works on, kept so that it allocates nothing again
+  std::shared_ptr<Workers> workers_;  // null: none; copies share them
   BackboneRunner runner_;
   std::vector<Lane> lanes_;
   std::vector<float> dt_;

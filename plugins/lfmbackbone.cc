@@ -24,7 +24,9 @@ GST_DEBUG_CATEGORY_STATIC(lfm_backbone_debug);
 
 namespace {
 
-struct Impl {                                   // streaming thread only
+struct Impl {
+  guint threads = 0;  // GST_OBJECT_LOCK
+  // Streaming thread only.
   std::optional<rill::BackboneStage> backbone;  // from caps to stop
   std::optional<rill::FrameBlock> block;
   std::vector<std::string> columns;
@@ -82,6 +84,51 @@ GstFlowReturn Take(GstElement* element, rill::BufferOwner buffer) {
   return gst_pad_push(rill::SourceOf(element), out);
 }
 
+// Whether buffers are frames in a row of one channel: then they can be run as one block.
+bool IsOneRow(GstElement* element, GstBufferList* buffers) {
+  if (Of(element).backbone->channels() != 1 ||
+      rill::WantsReset(element, rill::StageOf(element), rill::kResetOnNonFinite))
+    return false;
+  for (guint i = 0; i < gst_buffer_list_length(buffers); ++i) {
+    GstBuffer* buffer = gst_buffer_list_get(buffers, i);
+    const rill::FrameMeta* meta = rill::GetFrameMeta(buffer);
+    if (GST_BUFFER_IS_DISCONT(buffer) || meta == nullptr ||
+        meta->notes.use != rill::FrameUse::kKept)
+      return false;
+  }
+  return true;
+}
+
+GstFlowReturn TakeEach(GstElement* element, GstBufferList* buffers) {
+  GstFlowReturn flow = GST_FLOW_OK;
+  for (guint i = 0; i < gst_buffer_list_length(buffers) && flow == GST_FLOW_OK; ++i)
+    flow = Take(element, rill::BufferOwner(gst_buffer_ref(gst_buffer_list_get(buffers, i))));
+  return flow;
+}
+
+GstFlowReturn TakeAll(GstElement* element, rill::BufferListOwner buffers) {
+  Impl& self = Of(element);
+  if (!IsOneRow(element, buffers.get())) return TakeEach(element, buffers.get());
+  rill::StageOf(element).fresh = false;
+  const size_t count = gst_buffer_list_length(buffers.get()), width = self.block->width;
+  std::vector<float> values(count * width), dt(count);
+  const rill::View<float> rows{values.data(), count, width};
+  for (size_t i = 0; i < count; ++i) {
+    GstBuffer* buffer = gst_buffer_list_get(buffers.get(), static_cast<guint>(i));
+    const rill::Result<rill::FrameNotes> notes = rill::ReadFrame(buffer, *self.block);
+    if (!notes) return rill::Fail(element, GST_STREAM_ERROR_FORMAT, notes.error());
+    std::ranges::copy(self.block->values, rows[i].begin());
+    dt[i] = self.block->frame.dt;
+  }
+  if (const rill::Result<void> run = self.backbone->RunAll(dt, rows); !run)
+    return rill::Fail(element, GST_STREAM_ERROR_DECODE, run.error());
+  GstBufferList* out = gst_buffer_list_make_writable(buffers.release());
+  for (size_t i = 0; i < count; ++i)
+    gst_buffer_fill(gst_buffer_list_get_writable(out, static_cast<guint>(i)), 0, rows[i].data(),
+                    width * sizeof(float));
+  return gst_pad_push_list(rill::SourceOf(element), out);
+}
+
 rill::Result<GstCaps*> SetCaps(GstElement* element, const GstCaps* caps) {
   Impl& self = Of(element);
   rill::Stage& stage = rill::StageOf(element);
@@ -89,7 +136,10 @@ rill::Result<GstCaps*> SetCaps(GstElement* element, const GstCaps* caps) {
   if (!frames) return frames.error();
   if (!self.backbone || self.backbone->channels() != frames->Channels() ||
       self.columns != frames->columns) {
-    self.backbone.emplace(stage.model, frames->Channels());
+    GST_OBJECT_LOCK(element);
+    const guint threads = self.threads;
+    GST_OBJECT_UNLOCK(element);
+    self.backbone.emplace(stage.model, frames->Channels(), threads);
     self.block.emplace(frames->Channels(), stage.model->backbone().width());
     stage.fresh = true;
   }
@@ -105,10 +155,26 @@ GstEvent* Event(GstElement* element, GstEvent* event) {
                        rill::PartToSave(element, rill::StageOf(element), self.backbone->Save()));
 }
 
-void Close(GstElement* element) { Of(element) = {}; }
+void Close(GstElement* element) {
+  Impl& self = Of(element);
+  self.backbone.reset();
+  self.block.reset();
+  self.columns.clear();
+}
+
+enum : guint { kThreads = 1 };
+
+void SetProperty(GstElement* element, guint, const GValue* value) {
+  Of(element).threads = g_value_get_uint(value);
+}
+
+void GetProperty(GstElement* element, guint, GValue* value) {
+  g_value_set_uint(value, Of(element).threads);
+}
 
 void Describe(GstElementClass* element_class) {
   GST_DEBUG_CATEGORY_INIT(lfm_backbone_debug, "lfmbackbone", 0, "frames through a model's blocks");
+  g_object_class_install_property(G_OBJECT_CLASS(element_class), kThreads, rill::ThreadsSpec());
   rill::AddPadTemplate(element_class, "sink", GST_PAD_SINK, {rill::kFloat32TensorCaps});
   rill::AddPadTemplate(element_class, "src", GST_PAD_SRC, {rill::kFloat32TensorCaps});
   gst_element_class_set_static_metadata(element_class, "Backbone", "Filter/Effect",
@@ -123,7 +189,10 @@ constexpr rill::StageInfo kInfo = {.impl = rill::kImpl<Impl>,
                                    .restore = Restore,
                                    .set_caps = SetCaps,
                                    .take = Take,
-                                   .event = Event};
+                                   .take_all = TakeAll,
+                                   .event = Event,
+                                   .set_property = SetProperty,
+                                   .get_property = GetProperty};
 
 GType Type() {
   static const GType type = rill::RegisterStage("LfmBackbone", kInfo);

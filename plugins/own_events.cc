@@ -6,7 +6,7 @@
 namespace rill {
 namespace {
 
-constexpr const char* kEncoders[] = {"sensor", "audio", "image"};
+constexpr const char* kEncoders[] = {"sensor", "audio", "image", "text"};
 
 Result<Snapshot> ReadParts(const GstStructure* fields) {
   Snapshot snapshot;

@@ -4,6 +4,12 @@
 //   lfm/marker{id}     passes in stream order; the head posts the element message lfm-marker{id}
 //   lfm/snapshot{id}   each stage adds its state; the head posts lfm-snapshot{id, position, state}
 //   lfm/reset          each stage forgets the stream
+//
+// Text is fed back: lfmgenerate sends each token that it chooses upstream, and lfmtextenc makes the
+// next frame of it. A query says whether there is anybody who does so.
+//
+//   lfm/token{id, last}   GST_EVENT_CUSTOM_UPSTREAM; `last`: the answer is over with it
+//   lfm/generates         a custom query, which lfmgenerate answers
 #pragma once
 
 #include <gst/gst.h>
@@ -20,6 +26,8 @@ namespace rill {
 inline constexpr char kMarkerEvent[] = "lfm/marker";
 inline constexpr char kSnapshotEvent[] = "lfm/snapshot";
 inline constexpr char kResetEvent[] = "lfm/reset";
+inline constexpr char kTokenEvent[] = "lfm/token";
+inline constexpr char kGeneratesQuery[] = "lfm/generates";
 
 // Whether the event is one of our own of that name.
 bool IsEvent(GstEvent* event, const char* name);

@@ -8,10 +8,12 @@ GST_ELEMENT_REGISTER_DECLARE(lfmclassify)
 GST_ELEMENT_REGISTER_DECLARE(lfmforecast)
 GST_ELEMENT_REGISTER_DECLARE(lfmforecaster)
 GST_ELEMENT_REGISTER_DECLARE(lfmfusion)
+GST_ELEMENT_REGISTER_DECLARE(lfmgenerate)
 GST_ELEMENT_REGISTER_DECLARE(lfmimageenc)
 GST_ELEMENT_REGISTER_DECLARE(lfmsensorenc)
 GST_ELEMENT_REGISTER_DECLARE(lfmsensorparse)
 GST_ELEMENT_REGISTER_DECLARE(lfmsensorsrc)
+GST_ELEMENT_REGISTER_DECLARE(lfmtextenc)
 GST_ELEMENT_REGISTER_DECLARE(lfmtranscribe)
 GST_ELEMENT_REGISTER_DECLARE(lfmtranscriber)
 
@@ -26,10 +28,12 @@ gboolean Init(GstPlugin* plugin) {
   ok &= GST_ELEMENT_REGISTER(lfmforecast, plugin) == TRUE;
   ok &= GST_ELEMENT_REGISTER(lfmforecaster, plugin) == TRUE;
   ok &= GST_ELEMENT_REGISTER(lfmfusion, plugin) == TRUE;
+  ok &= GST_ELEMENT_REGISTER(lfmgenerate, plugin) == TRUE;
   ok &= GST_ELEMENT_REGISTER(lfmimageenc, plugin) == TRUE;
   ok &= GST_ELEMENT_REGISTER(lfmsensorenc, plugin) == TRUE;
   ok &= GST_ELEMENT_REGISTER(lfmsensorparse, plugin) == TRUE;
   ok &= GST_ELEMENT_REGISTER(lfmsensorsrc, plugin) == TRUE;
+  ok &= GST_ELEMENT_REGISTER(lfmtextenc, plugin) == TRUE;
   ok &= GST_ELEMENT_REGISTER(lfmtranscribe, plugin) == TRUE;
   ok &= GST_ELEMENT_REGISTER(lfmtranscriber, plugin) == TRUE;
   return ok;

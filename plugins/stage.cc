@@ -63,6 +63,22 @@ void InstallStageProperties(GObjectClass* object_class) {
                         "How attention layers keep keys and values; the same in every element of a "
                         "stream",
                         KvPrecisionType(), static_cast<gint>(CachePrecision::kFloat16), kInReady));
+  const Model::Options usual;
+  const auto install_count = [&](guint id, const char* name, const char* nick, const char* blurb,
+                                 guint least, size_t by_default) {
+    g_object_class_install_property(object_class, id,
+                                    g_param_spec_uint(name, nick, blurb, least, 1 << 24,
+                                                      static_cast<guint>(by_default), kInReady));
+  };
+  install_count(kContext, "context", "Context",
+                "Tokens that the attention layers of a text model see; the same in every element "
+                "of a stream, as are window and sinks",
+                1, usual.context);
+  install_count(kWindow, "window", "Window",
+                "Go on for ever: attention sees so many of the last tokens; 0: all of the context",
+                0, usual.window);
+  install_count(kSinks, "sinks", "Sinks", "Of the first tokens, with a window: so many stay seen",
+                0, usual.sinks);
   g_object_class_install_property(
       object_class, kResetOn,
       g_param_spec_flags("reset-on", "Reset on", "What makes the element forget the stream",
@@ -85,7 +101,12 @@ void SetStageProperty(Stage& stage, guint id, const GValue* value) {
   switch (id) {
     case kModelPath: stage.model_path = text(); break;
     case kModelInstanceId: stage.instance = text(); break;
-    case kKvPrecision: stage.cache = static_cast<CachePrecision>(g_value_get_enum(value)); break;
+    case kKvPrecision:
+      stage.options.cache = static_cast<CachePrecision>(g_value_get_enum(value));
+      break;
+    case kContext: stage.options.context = g_value_get_uint(value); break;
+    case kWindow: stage.options.window = g_value_get_uint(value); break;
+    case kSinks: stage.options.sinks = g_value_get_uint(value); break;
     case kResetOn: stage.reset_on = g_value_get_flags(value); break;
     case kState: {
       auto* bytes = static_cast<GBytes*>(g_value_get_boxed(value));
@@ -101,7 +122,10 @@ void GetStageProperty(const Stage& stage, guint id, GValue* value) {
   switch (id) {
     case kModelPath: g_value_set_string(value, stage.model_path.c_str()); break;
     case kModelInstanceId: g_value_set_string(value, stage.instance.c_str()); break;
-    case kKvPrecision: g_value_set_enum(value, static_cast<gint>(stage.cache)); break;
+    case kKvPrecision: g_value_set_enum(value, static_cast<gint>(stage.options.cache)); break;
+    case kContext: g_value_set_uint(value, static_cast<guint>(stage.options.context)); break;
+    case kWindow: g_value_set_uint(value, static_cast<guint>(stage.options.window)); break;
+    case kSinks: g_value_set_uint(value, static_cast<guint>(stage.options.sinks)); break;
     case kResetOn: g_value_set_flags(value, stage.reset_on); break;
     default: break;
   }
@@ -110,10 +134,10 @@ void GetStageProperty(const Stage& stage, guint id, GValue* value) {
 bool OpenStage(GstElement* element, Stage& stage) {
   GST_OBJECT_LOCK(element);
   const std::string path = stage.model_path, instance = stage.instance;
-  const CachePrecision cache = stage.cache;
+  const Model::Options options = stage.options;
   GST_OBJECT_UNLOCK(element);
   PostProgress(element, GST_PROGRESS_TYPE_START, "loading the model");
-  Result<std::shared_ptr<const Model>> model = OpenModel(path, instance, cache);
+  Result<std::shared_ptr<const Model>> model = OpenModel(path, instance, options);
   if (!model) {
     PostProgress(element, GST_PROGRESS_TYPE_ERROR, model.error().message);
     Fail(element, GST_RESOURCE_ERROR_OPEN_READ, model.error());

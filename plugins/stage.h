@@ -25,7 +25,7 @@ enum ResetOn : guint {
 struct Stage {
   std::string model_path = kDefaultModel;                // GST_OBJECT_LOCK
   std::string instance;                                  // GST_OBJECT_LOCK
-  CachePrecision cache = CachePrecision::kFloat16;       // GST_OBJECT_LOCK
+  Model::Options options;                                // GST_OBJECT_LOCK
   guint reset_on = kResetOnStreamStart | kResetOnFlush;  // GST_OBJECT_LOCK
   std::optional<std::vector<std::byte>> restore;  // GST_OBJECT_LOCK; a snapshot to go on from
   std::shared_ptr<const Model> model;             // from READY to PAUSED and back
@@ -42,6 +42,9 @@ enum : guint {
   kModelPath = 1,
   kModelInstanceId,
   kKvPrecision,
+  kContext,
+  kWindow,
+  kSinks,
   kResetOn,
   kState,
   kStagePropertyEnd
@@ -68,6 +71,10 @@ struct BufferUnref {
 };
 // Gives a buffer back when the function that took it returns.
 using BufferOwner = std::unique_ptr<GstBuffer, BufferUnref>;
+struct BufferListUnref {
+  void operator()(GstBufferList* list) const { gst_buffer_list_unref(list); }
+};
+using BufferListOwner = std::unique_ptr<GstBufferList, BufferListUnref>;
 
 // Answers ALLOCATION: buffers 64-byte aligned, and a pool of such for caps whose buffers have one
 // size. False for other queries.

@@ -31,13 +31,30 @@ Result<void> Restore(GstElement* element) {
   return {};
 }
 
-GstFlowReturn Chain(GstPad*, GstObject* parent, GstBuffer* taken) {
-  GstElement* element = GST_ELEMENT(parent);
-  BufferOwner buffer(taken);
+// What comes before a buffer is taken in.
+GstFlowReturn Prepare(GstElement* element) {
   if (!StageOf(element).negotiated) return GST_FLOW_NOT_NEGOTIATED;
   if (const auto restored = Restore(element); !restored)
     return Fail(element, GST_RESOURCE_ERROR_READ, restored.error());
-  return InfoOf(element).take(element, std::move(buffer));
+  return GST_FLOW_OK;
+}
+
+GstFlowReturn Chain(GstPad*, GstObject* parent, GstBuffer* taken) {
+  GstElement* element = GST_ELEMENT(parent);
+  BufferOwner buffer(taken);
+  const GstFlowReturn ready = Prepare(element);
+  return ready == GST_FLOW_OK ? InfoOf(element).take(element, std::move(buffer)) : ready;
+}
+
+GstFlowReturn ChainList(GstPad*, GstObject* parent, GstBufferList* taken) {
+  GstElement* element = GST_ELEMENT(parent);
+  BufferListOwner buffers(taken);
+  const GstFlowReturn ready = Prepare(element);
+  return ready == GST_FLOW_OK ? InfoOf(element).take_all(element, std::move(buffers)) : ready;
+}
+
+void Interrupt(GstElement* element) {
+  if (const auto interrupt = InfoOf(element).interrupt) interrupt(element);
 }
 
 bool TakeCaps(GstElement* element, GstEvent* event) {
@@ -64,6 +81,7 @@ gboolean SinkEvent(GstPad* pad, GstObject* parent, GstEvent* event) {
       if (stage.IsNewStream(event) && WantsReset(element, stage, kResetOnStreamStart))
         Forget(element);
       break;
+    case GST_EVENT_FLUSH_START: Interrupt(element); break;
     case GST_EVENT_FLUSH_STOP:
       if (WantsReset(element, stage, kResetOnFlush)) Forget(element);
       break;
@@ -113,6 +131,7 @@ bool Open(GstElement* element) {
 GstStateChangeReturn ChangeState(GstElement* element, GstStateChange transition) {
   if (transition == GST_STATE_CHANGE_READY_TO_PAUSED && !Open(element))
     return GST_STATE_CHANGE_FAILURE;
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) Interrupt(element);
   const GstStateChangeReturn changed =
       GST_ELEMENT_CLASS(parent_class)->change_state(element, transition);
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
@@ -168,6 +187,7 @@ void Init(GTypeInstance* instance, gpointer instance_class) {
   self->impl = info.impl.make();
   self->sink = AddPad(&self->parent, element_class, "sink");
   gst_pad_set_chain_function(self->sink, Chain);
+  if (info.take_all != nullptr) gst_pad_set_chain_list_function(self->sink, ChainList);
   gst_pad_set_event_function(self->sink, SinkEvent);
   gst_pad_set_query_function(self->sink, SinkQuery);
   self->source = AddPad(&self->parent, element_class, "src");

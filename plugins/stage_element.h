@@ -55,6 +55,8 @@ struct StageInfo {
   Result<GstCaps*> (*set_caps)(GstElement* element, const GstCaps* caps);
   // A buffer, of the caps that were set.
   GstFlowReturn (*take)(GstElement* element, BufferOwner buffer);
+  // Buffers that come together; without it each is taken alone.
+  GstFlowReturn (*take_all)(GstElement* element, BufferListOwner buffers) = nullptr;
   // Any other event before it is passed on; gives the one to pass on, null for none.
   GstEvent* (*event)(GstElement* element, GstEvent* event) = nullptr;
 
@@ -67,6 +69,8 @@ struct StageInfo {
   // Any thread.
   // An event from downstream before it is passed on.
   void (*hear)(GstElement* element, GstEvent* event) = nullptr;
+  // Makes a take() that waits return: the pad is being flushed or stopped.
+  void (*interrupt)(GstElement* element) = nullptr;
   // Answers a query of upstream; false for others.
   bool (*answer)(GstElement* element, GstQuery* query) = nullptr;
 };

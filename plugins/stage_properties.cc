@@ -1,5 +1,6 @@
 #include "plugins/stage_properties.h"
 
+#include "operators/core/workers.h"
 #include "plugins/stage.h"
 
 namespace rill {
@@ -97,6 +98,13 @@ GParamSpec* LongestGapSpec() {
                              "Nanoseconds of a GAP that is filled with silence; a longer one is a "
                              "jump in time",
                              0, G_MAXINT64, kUsualLongestGap, kAlways);
+}
+
+GParamSpec* ThreadsSpec() {
+  return g_param_spec_uint("threads", "Threads",
+                           "Threads that share the work; 0: a model of text has one a core, others "
+                           "one",
+                           0, static_cast<guint>(Workers::kMostThreads), 0, kInReady);
 }
 
 GParamSpec* AudioStatsSpec() {

@@ -33,6 +33,7 @@ GParamSpec* QosSpec();                              // boolean
 GParamSpec* MaxObservedDelaySpec();                 // uint64, read only
 
 GParamSpec* LongestGapSpec();  // uint64
+GParamSpec* ThreadsSpec();     // uint
 GParamSpec* AudioStatsSpec();  // GstStructure, read only
 
 // Adds an always-pad template of the caps.

@@ -134,10 +134,14 @@ StateKeeper::ModelResult StateKeeper::OpenTheirModel() const {
   gchar* path = nullptr;
   gchar* instance = nullptr;
   gint cache = 0;
+  guint context = 0, window = 0, sinks = 0;
   g_object_get(stages_.back(), "model-path", &path, "model-instance-id", &instance, "kv-precision",
-               &cache, nullptr);
+               &cache, "context", &context, "window", &window, "sinks", &sinks, nullptr);
   ModelResult model = OpenModel(path == nullptr ? "" : path, instance == nullptr ? "" : instance,
-                                static_cast<CachePrecision>(cache));
+                                {.cache = static_cast<CachePrecision>(cache),
+                                 .context = context,
+                                 .window = window,
+                                 .sinks = sinks});
   g_free(path);
   g_free(instance);
   return model;

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "pipeline/generator.h"
+#include "pipeline/text_stage.h"
 #include "tools/commands.h"
 #include "tools/console.h"
 
@@ -27,14 +28,13 @@ constexpr const char* kExamples = R"(Examples:
 A prompt is a message to the assistant, unless --raw is given: then the text goes on from it.)";
 
 struct GenerateCommand {
-  std::string model, prompt, file, system, save_state, resume, kv = "f16";
-  bool chat = false, raw = false, json = false;
+  std::string model, prompt, file, save_state, resume, kv = "f16";
+  bool chat = false, json = false;
   size_t tokens = 512, threads = 0;
+  PromptOptions prompts;
   Model::Options context;
   GeneratorOptions options;
 };
-
-using Ids = std::vector<int32_t>;
 
 class Conversation {
  public:
@@ -54,7 +54,8 @@ class Conversation {
 
   // One prompt and its answer.
   Result<void> Say(const std::string& prompt) {
-    const Result<Ids> ids = Encoded(prompt);
+    const Result<std::vector<int32_t>> ids =
+        EncodePrompt(*model_, prompt, stream_.position() == 0, command_.prompts);
     if (!ids) return ids.error();
     const auto begin = std::chrono::steady_clock::now();
     if (Result<void> pushed = stream_.Push(*ids); !pushed) return pushed;
@@ -96,29 +97,6 @@ class Conversation {
   }
 
  private:
-  Result<Ids> Encoded(const std::string& prompt) const {
-    const Tokenizer& tokenizer = *model_->tokenizer();
-    const bool first = stream_.position() == 0;
-    if (command_.raw || model_->chat() == nullptr) {
-      Result<Ids> ids = tokenizer.Encode(prompt, Specials::kParse);
-      if (ids && first && tokenizer.adds_bos()) ids->insert(ids->begin(), tokenizer.bos());
-      return ids;
-    }
-    const ChatTemplate& chat = *model_->chat();
-    Ids ids = first ? chat.Start() : chat.after_answer();
-    const auto add = [&](const Ids& more) { ids.insert(ids.end(), more.begin(), more.end()); };
-    if (first && !command_.system.empty()) {
-      const Result<Ids> system = chat.Message({"system", command_.system});
-      if (!system) return system.error();
-      add(*system);
-    }
-    const Result<Ids> message = chat.Message({"user", prompt});
-    if (!message) return message.error();
-    add(*message);
-    add(chat.ask());
-    return ids;
-  }
-
   const GenerateCommand& command_;
   std::shared_ptr<const Model> model_;
   Generator stream_;
@@ -176,8 +154,9 @@ void AddGenerate(CLI::App& app, int& code) {
   CLI::Option* chat = command->add_flag("--chat", options->chat, "A prompt a line, until the end");
   prompt->excludes(file)->excludes(chat);
   file->excludes(chat);
-  command->add_flag("--raw", options->raw, "Go on from the prompt; its special tokens count");
-  add("--system", options->system, "What the assistant is told first");
+  command->add_flag("--raw", options->prompts.raw,
+                    "Go on from the prompt; its special tokens count");
+  add("--system", options->prompts.system, "What the assistant is told first");
   add("-n,--tokens", options->tokens, "Tokens at most, of an answer");
   add("--context", options->context.context, "Tokens that attention sees")
       ->check(CLI::Range(1, 1 << 24));

@@ -177,9 +177,10 @@ TEST(LfmBackbone, KeepsKeysAndValuesAsPreciseAsTold) {
                                  *Model::Shared(kModelPath, {.cache = CachePrecision::kFloat32})));
 
   const auto half = OpenModel(kModelPath, "precise-or-not");
-  EXPECT_EQ(OpenModel(kModelPath, "precise-or-not", CachePrecision::kFloat32).error().message,
-            "model-instance-id \"precise-or-not\" stands for " + (*half)->weights().name() +
-                " with another precision of keys and values");
+  EXPECT_EQ(
+      OpenModel(kModelPath, "precise-or-not", {.cache = CachePrecision::kFloat32}).error().message,
+      "model-instance-id \"precise-or-not\" stands for " + (*half)->weights().name() +
+          " with another precision of keys and values, context, window or sinks");
 }
 
 TEST(LfmBackbone, TellsThatItLoads) {

@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * SECTION:element-lfmgenerate
+ *
+ * Hidden frames of text to more text. After each prompt of lfmtextenc it chooses tokens, sends each
+ * back upstream to become the next frame, and its characters downstream as they are complete, in
+ * buffers stamped like the prompt; with `output=answer` the whole answer comes in one. At the end
+ * of an answer follow the event rstranscribe/final-transcript and the message
+ * lfm-answer{text, tokens, finish}; finish is "end" or "length".
+ *
+ * |[
+ * echo "Why is the sky blue?" | gst-launch-1.0 -q fdsrc ! text/x-raw,format=utf8 !
+ *     lfmtextenc model-path=LFM2-1.2B-Q4_0.gguf ! lfmbackbone model-path=LFM2-1.2B-Q4_0.gguf !
+ *     lfmgenerate model-path=LFM2-1.2B-Q4_0.gguf temperature=0.3 min-p=0.15 ! fdsink sync=false
+ * ]|
+ */
+#include "pipeline/generate_stage.h"
+
+#include <thread>
+
+#include "plugins/element.h"
+#include "plugins/frame_meta.h"
+#include "plugins/stage_element.h"
+#include "plugins/stage_properties.h"
+#include "plugins/text_output.h"
+
+namespace {
+
+enum class AnswerOutput { kToken, kAnswer };
+
+struct Settings {
+  rill::SamplerOptions sampling;
+  std::string stop;  // a line each
+  guint max_tokens = 512, threads = 0;
+  AnswerOutput output = AnswerOutput::kToken;
+  bool newline = false, messages = true;
+};
+
+struct Answer {
+  bool begun = false;
+  std::string text;
+  guint tokens = 0;
+};
+
+struct Impl {
+  Settings settings;  // GST_OBJECT_LOCK
+  // Streaming thread only; from caps to stop.
+  std::optional<rill::GenerateStage> head;
+  std::optional<rill::FrameBlock> block;
+  std::unique_ptr<rill::Workers> workers;
+  std::optional<rill::Scratch> scratch;
+  std::vector<float> logits;
+  Answer answer;
+  bool discont = true;
+};
+
+Impl& Of(gpointer element) { return rill::ImplOf<Impl>(element); }
+
+enum : guint {
+  kTemperature = 1,
+  kTopK,
+  kTopP,
+  kMinP,
+  kRepetitionPenalty,
+  kRepetitionWindow,
+  kSeed,
+  kStop,
+  kMaxTokens,
+  kOutput,
+  kNewline,
+  kMessages,
+  kThreads,
+};
+
+Settings Copy(GstElement* element) {
+  GST_OBJECT_LOCK(element);
+  Settings settings = Of(element).settings;
+  GST_OBJECT_UNLOCK(element);
+  return settings;
+}
+
+rill::GeneratorOptions ToOptions(const Settings& settings) {
+  rill::GeneratorOptions options{.sampling = settings.sampling};
+  for (std::string_view left = settings.stop; !left.empty();) {
+    const std::string_view line = left.substr(0, left.find('\n'));
+    left.remove_prefix(std::min(left.size(), line.size() + 1));
+    if (!line.empty()) options.stops.emplace_back(line);
+  }
+  return options;
+}
+
+void Forget(GstElement* element) {
+  Impl& self = Of(element);
+  if (self.head) self.head->Reset();
+  self.answer = {};
+  self.discont = true;
+}
+
+rill::Result<void> Restore(GstElement* element, const rill::Snapshot& snapshot) {
+  Of(element).answer = {};
+  return Of(element).head->Restore(snapshot);
+}
+
+GstFlowReturn SendText(GstElement* element, const std::string& text, GstBuffer* like) {
+  if (text.empty()) return GST_FLOW_OK;
+  GstBuffer* out = gst_buffer_new_memdup(text.data(), text.size());
+  GST_BUFFER_PTS(out) = GST_BUFFER_PTS(like);
+  GST_BUFFER_DURATION(out) = GST_BUFFER_DURATION(like);
+  if (std::exchange(Of(element).discont, false)) GST_BUFFER_FLAG_SET(out, GST_BUFFER_FLAG_DISCONT);
+  return gst_pad_push(rill::SourceOf(element), out);
+}
+
+void EndAnswer(GstElement* element, const Settings& settings, bool complete) {
+  const Answer answer = std::exchange(Of(element).answer, {});
+  gst_pad_push_event(
+      rill::SourceOf(element),
+      gst_event_new_custom(GST_EVENT_CUSTOM_DOWNSTREAM,
+                           gst_structure_new_empty("rstranscribe/final-transcript")));
+  if (!settings.messages) return;
+  GstStructure* fields = gst_structure_new("lfm-answer", "text", G_TYPE_STRING, answer.text.c_str(),
+                                           "tokens", G_TYPE_UINT, answer.tokens, "finish",
+                                           G_TYPE_STRING, complete ? "end" : "length", nullptr);
+  gst_element_post_message(element, gst_message_new_element(GST_OBJECT(element), fields));
+}
+
+// Chooses the token after the frame in `block`.
+GstFlowReturn Choose(GstElement* element, GstBuffer* buffer) {
+  Impl& self = Of(element);
+  const Settings settings = Copy(element);
+  if (!self.answer.begun) self.head->Resume();
+  self.answer.begun = true;
+  rill::StageOf(element).model->generate()->Run(std::as_const(*self.block).view(), *self.scratch,
+                                                {self.logits.data(), 1, self.logits.size()});
+  const rill::GeneratedToken token = self.head->Choose(self.logits);
+  ++self.answer.tokens;
+  self.answer.text += token.text;
+  const bool last =
+      token.last || (settings.max_tokens > 0 && self.answer.tokens >= settings.max_tokens);
+  std::string text = token.text;
+  if (settings.output == AnswerOutput::kAnswer) text = last ? self.answer.text : "";
+  if (last && settings.newline) text += '\n';
+  if (const GstFlowReturn flow = SendText(element, text, buffer); flow != GST_FLOW_OK) return flow;
+  if (last) EndAnswer(element, settings, token.last);
+  gst_pad_push_event(
+      rill::SinkOf(element),
+      gst_event_new_custom(GST_EVENT_CUSTOM_UPSTREAM,
+                           gst_structure_new(rill::kTokenEvent, "id", G_TYPE_INT, token.id, "last",
+                                             G_TYPE_BOOLEAN, last ? TRUE : FALSE, nullptr)));
+  return GST_FLOW_OK;
+}
+
+GstFlowReturn Take(GstElement* element, rill::BufferOwner buffer) {
+  Impl& self = Of(element);
+  rill::Stage& stage = rill::StageOf(element);
+  if (GST_BUFFER_IS_DISCONT(buffer.get())) {
+    if (!stage.fresh && rill::WantsReset(element, stage, rill::kResetOnDiscont)) Forget(element);
+    self.discont = true;
+  }
+  stage.fresh = false;
+  const rill::Result<rill::FrameNotes> notes = rill::ReadFrame(buffer.get(), *self.block);
+  if (!notes) return rill::Fail(element, GST_STREAM_ERROR_FORMAT, notes.error());
+  const auto known = static_cast<int64_t>(stage.model->text()->tokens());
+  if (notes->token < 0 || notes->token >= known)
+    return rill::Fail(element, GST_STREAM_ERROR_FORMAT,
+                      rill::Error{"a frame of token " + std::to_string(notes->token) +
+                                  ", lfmtextenc gives those of 0 to " + std::to_string(known - 1)});
+  self.head->Take({&notes->token, 1});
+  return notes->due ? Choose(element, buffer.get()) : GST_FLOW_OK;
+}
+
+rill::Result<GstCaps*> SetCaps(GstElement* element, const GstCaps* caps) {
+  Impl& self = Of(element);
+  const rill::Stage& stage = rill::StageOf(element);
+  const rill::Result<rill::TensorCaps> frames = rill::CheckFrameCaps(caps, *stage.model, "hidden");
+  if (!frames) return frames.error();
+  if (frames->Channels() != 1)
+    return rill::Error{std::to_string(frames->Channels()) +
+                       " channels of frames were offered, text has one"};
+  if (self.head) return gst_caps_from_string(rill::kTextCaps);
+  const Settings settings = Copy(element);
+  rill::Result<rill::GenerateStage> head =
+      rill::GenerateStage::Open(stage.model, ToOptions(settings));
+  if (!head) return head.error();
+  const size_t cores = std::max(1u, std::thread::hardware_concurrency());
+  const size_t threads = settings.threads > 0 ? settings.threads : cores;
+  self.head.emplace(std::move(*head));
+  self.block.emplace(1, stage.model->backbone().width());
+  self.workers = std::make_unique<rill::Workers>(std::min(threads, rill::Workers::kMostThreads));
+  self.scratch.emplace(stage.model->generate()->ScratchFloats(1), self.workers.get());
+  self.logits.resize(stage.model->generate()->tokens());
+  return gst_caps_from_string(rill::kTextCaps);
+}
+
+GstEvent* Event(GstElement* element, GstEvent* event) {
+  Impl& self = Of(element);
+  if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP) {
+    self.answer = {};
+    self.discont = true;
+  }
+  if (rill::IsEvent(event, rill::kSnapshotEvent)) {
+    std::vector<rill::Snapshot::Part> parts;
+    if (self.head) parts = {rill::PartToSave(element, rill::StageOf(element), self.head->Save())};
+    rill::PostSnapshot(element, gst_event_get_structure(event), parts);
+  }
+  if (rill::IsEvent(event, rill::kMarkerEvent))
+    rill::PostMarker(element, gst_event_get_structure(event));
+  return event;
+}
+
+bool Answers(GstElement*, GstQuery* query) {
+  return GST_QUERY_TYPE(query) == GST_QUERY_CUSTOM &&
+         gst_structure_has_name(gst_query_get_structure(query), rill::kGeneratesQuery) == TRUE;
+}
+
+rill::Result<void> Open(GstElement* element) {
+  const auto head =
+      rill::GenerateStage::Open(rill::StageOf(element).model, ToOptions(Copy(element)));
+  if (!head) return head.error();
+  Of(element).answer = {};
+  Of(element).discont = true;
+  return {};
+}
+
+void Close(GstElement* element) {
+  Impl& self = Of(element);
+  self.head.reset();
+  self.block.reset();
+  self.scratch.reset();
+  self.workers.reset();
+}
+
+void SetProperty(GstElement* element, guint id, const GValue* value) {
+  Settings& settings = Of(element).settings;
+  rill::SamplerOptions& sampling = settings.sampling;
+  switch (id) {
+    case kTemperature: sampling.temperature = g_value_get_double(value); break;
+    case kTopK: sampling.top_k = g_value_get_uint(value); break;
+    case kTopP: sampling.top_p = g_value_get_double(value); break;
+    case kMinP: sampling.min_p = g_value_get_double(value); break;
+    case kRepetitionPenalty: sampling.repetition_penalty = g_value_get_double(value); break;
+    case kRepetitionWindow: sampling.repetition_window = g_value_get_uint(value); break;
+    case kSeed: sampling.seed = g_value_get_uint64(value); break;
+    case kStop: {
+      const gchar* stop = g_value_get_string(value);
+      settings.stop = stop == nullptr ? "" : stop;
+      break;
+    }
+    case kMaxTokens: settings.max_tokens = g_value_get_uint(value); break;
+    case kOutput: settings.output = static_cast<AnswerOutput>(g_value_get_enum(value)); break;
+    case kNewline: settings.newline = g_value_get_boolean(value) == TRUE; break;
+    case kMessages: settings.messages = g_value_get_boolean(value) == TRUE; break;
+    case kThreads: settings.threads = g_value_get_uint(value); break;
+    default: break;
+  }
+}
+
+void GetProperty(GstElement* element, guint id, GValue* value) {
+  const Settings& settings = Of(element).settings;
+  const rill::SamplerOptions& sampling = settings.sampling;
+  switch (id) {
+    case kTemperature: g_value_set_double(value, sampling.temperature); break;
+    case kTopK: g_value_set_uint(value, static_cast<guint>(sampling.top_k)); break;
+    case kTopP: g_value_set_double(value, sampling.top_p); break;
+    case kMinP: g_value_set_double(value, sampling.min_p); break;
+    case kRepetitionPenalty: g_value_set_double(value, sampling.repetition_penalty); break;
+    case kRepetitionWindow:
+      g_value_set_uint(value, static_cast<guint>(sampling.repetition_window));
+      break;
+    case kSeed: g_value_set_uint64(value, sampling.seed); break;
+    case kStop: g_value_set_string(value, settings.stop.c_str()); break;
+    case kMaxTokens: g_value_set_uint(value, settings.max_tokens); break;
+    case kOutput: g_value_set_enum(value, static_cast<gint>(settings.output)); break;
+    case kNewline: g_value_set_boolean(value, settings.newline ? TRUE : FALSE); break;
+    case kMessages: g_value_set_boolean(value, settings.messages ? TRUE : FALSE); break;
+    case kThreads: g_value_set_uint(value, settings.threads); break;
+    default: break;
+  }
+}
+
+GType OutputType() {
+  static const GType type = [] {
+    static const GEnumValue values[] = {
+        {static_cast<gint>(AnswerOutput::kToken), "a buffer for the characters of every token",
+         "token"},
+        {static_cast<gint>(AnswerOutput::kAnswer), "a buffer for every answer", "answer"},
+        {0, nullptr, nullptr}};
+    return g_enum_register_static("LfmAnswerOutput", values);
+  }();
+  return type;
+}
+
+void InstallSampling(GObjectClass* object) {
+  const rill::SamplerOptions usual;
+  const auto number = [object](guint id, const char* name, const char* nick, const char* blurb,
+                               double least, double most, double by_default) {
+    g_object_class_install_property(
+        object, id,
+        g_param_spec_double(name, nick, blurb, least, most, by_default, rill::kInReady));
+  };
+  const auto count = [object](guint id, const char* name, const char* nick, const char* blurb,
+                              size_t by_default) {
+    g_object_class_install_property(
+        object, id,
+        g_param_spec_uint(name, nick, blurb, 0, G_MAXUINT, static_cast<guint>(by_default),
+                          rill::kInReady));
+  };
+  number(kTemperature, "temperature", "Temperature", "0: always the likeliest token", 0, 100,
+         usual.temperature);
+  count(kTopK, "top-k", "Top k", "Only of the likeliest K; 0: of all", usual.top_k);
+  number(kTopP, "top-p", "Top p", "Only of the likeliest that add up to this", 0, 1, usual.top_p);
+  number(kMinP, "min-p", "Min p", "Only of those at least so likely as the likeliest, times this",
+         0, 1, usual.min_p);
+  number(kRepetitionPenalty, "repetition-penalty", "Repetition penalty",
+         "Of tokens that were there; 1: none", 0.01, 100, usual.repetition_penalty);
+  count(kRepetitionWindow, "repetition-window", "Repetition window", "Tokens that it looks back",
+        usual.repetition_window);
+  g_object_class_install_property(object, kSeed,
+                                  g_param_spec_uint64("seed", "Seed", "Of what is drawn", 0,
+                                                      G_MAXUINT64, usual.seed, rill::kInReady));
+}
+
+void Describe(GstElementClass* element_class) {
+  GObjectClass* object = G_OBJECT_CLASS(element_class);
+  const Settings usual;
+  InstallSampling(object);
+  g_object_class_install_property(
+      object, kStop,
+      g_param_spec_string("stop", "Stop", "Text that an answer ends before; several a line each",
+                          usual.stop.c_str(), rill::kInReady));
+  g_object_class_install_property(
+      object, kMaxTokens,
+      g_param_spec_uint("max-tokens", "Max tokens", "Tokens of an answer at most; 0: any number", 0,
+                        G_MAXUINT, usual.max_tokens, rill::kAlways));
+  g_object_class_install_property(
+      object, kOutput,
+      g_param_spec_enum("output", "Output", "What a buffer holds", OutputType(),
+                        static_cast<gint>(usual.output), rill::kAlways));
+  g_object_class_install_property(
+      object, kNewline,
+      g_param_spec_boolean("newline", "Newline",
+                           "End every answer with a line feed, for files and terminals",
+                           usual.newline ? TRUE : FALSE, rill::kAlways));
+  g_object_class_install_property(
+      object, kMessages,
+      g_param_spec_boolean("messages", "Messages", "Post an element message lfm-answer",
+                           usual.messages ? TRUE : FALSE, rill::kAlways));
+  g_object_class_install_property(object, kThreads, rill::ThreadsSpec());
+  rill::AddPadTemplate(element_class, "sink", GST_PAD_SINK, {rill::kFloat32TensorCaps});
+  rill::AddPadTemplate(element_class, "src", GST_PAD_SRC, {rill::kTextCaps});
+  gst_element_class_set_static_metadata(element_class, "Generate head", "Filter/Converter/Text",
+                                        "Turns hidden frames of text into more text", "Rill");
+}
+
+constexpr rill::StageInfo kInfo = {.impl = rill::kImpl<Impl>,
+                                   .describe = Describe,
+                                   .open = Open,
+                                   .close = Close,
+                                   .forget = Forget,
+                                   .restore = Restore,
+                                   .set_caps = SetCaps,
+                                   .take = Take,
+                                   .event = Event,
+                                   .set_property = SetProperty,
+                                   .get_property = GetProperty,
+                                   .answer = Answers};
+
+GType Type() {
+  static const GType type = rill::RegisterStage("LfmGenerate", kInfo);
+  return type;
+}
+
+}  // namespace
+
+GST_ELEMENT_REGISTER_DEFINE(lfmgenerate, "lfmgenerate", GST_RANK_NONE, Type())
