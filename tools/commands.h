@@ -12,6 +12,7 @@ void AddForecast(CLI::App& app, int& code);
 void AddTranscribe(CLI::App& app, int& code);
 void AddClassify(CLI::App& app, int& code);
 void AddGenerate(CLI::App& app, int& code);
+void AddQuantize(CLI::App& app, int& code);
 void AddLogits(CLI::App& app, int& code);
 void AddBench(CLI::App& app, int& code);
 

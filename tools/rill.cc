@@ -15,6 +15,7 @@ int main(int argc, char** argv) {
   rill::AddTranscribe(app, code);
   rill::AddClassify(app, code);
   rill::AddGenerate(app, code);
+  rill::AddQuantize(app, code);
   rill::AddLogits(app, code);
   rill::AddBench(app, code);
   try {

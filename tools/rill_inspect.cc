@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "operators/liquid_layers.h"
 #include "pipeline/session.h"
 #include "tools/commands.h"
 #include "tools/console.h"
@@ -98,12 +99,14 @@ std::vector<Part> PartsOf(const Model& model, const Session* session) {
     parts.back().state_bytes = model.audio()->layout().bytes();
   }
   if (model.image() != nullptr) parts.push_back(Sum(weights, "encoder image", {"image."}));
+  if (model.text() != nullptr) parts.push_back(Sum(weights, "encoder text", {"token_embd."}));
   for (size_t n = 0; n < model.backbone().operators().size(); ++n) {
     parts.push_back(Sum(weights, fmt::format("block {} {}", n, model.backbone().operators()[n]),
                         {fmt::format("blk.{}.", n)}));
     parts.back().state_bytes = model.backbone().state_bytes(n);
   }
-  parts.push_back(Sum(weights, "norm", {"norm."}));
+  parts.push_back(Sum(weights, "norm", {"norm.", "output_norm.", "token_embd_norm."}));
+  if (model.generate() != nullptr) parts.push_back(Sum(weights, "head generate", {"output."}));
   if (model.forecast() != nullptr) parts.push_back(Sum(weights, "head forecast", {"forecast."}));
   if (model.transcribe() != nullptr) {
     parts.push_back(Sum(weights, "head transcribe", {"transcribe."}));
@@ -163,6 +166,13 @@ Json Describe(const Model& model, const std::vector<Part>& parts, const Session*
     json["encoders"]["image"] = {{"width", image->config().width},
                                  {"height", image->config().height},
                                  {"channels", image->config().channels}};
+  if (model.text() != nullptr)
+    json["encoders"]["text"] = {{"tokens", model.text()->tokens()},
+                                {"vocabulary", model.tokenizer()->size()},
+                                {"conversations", model.chat() != nullptr}};
+  if (model.generate() != nullptr)
+    json["heads"]["generate"] = {{"tokens", model.generate()->tokens()},
+                                 {"context", model.options().context}};
   for (const auto& [name, head] : model.classify())
     json["heads"][name] = {{"labels", head.labels()}, {"exclusive", head.exclusive()}};
   if (one != nullptr && two != nullptr) {
@@ -207,6 +217,13 @@ void PrintModel(const Json& json, const std::vector<Part>& parts) {
     fmt::print("encoder      image: a frame is a picture, brought to {}x{} in {}\n",
                encoders["image"]["width"].get<size_t>(), encoders["image"]["height"].get<size_t>(),
                encoders["image"]["channels"] == 1 ? "grey" : "colour");
+  if (encoders.contains("text"))
+    fmt::print("encoder      text: {} tokens{}\n",
+               Grouped(encoders["text"]["vocabulary"].get<size_t>()),
+               encoders["text"]["conversations"].get<bool>() ? ", conversations in ChatML" : "");
+  if (heads.contains("generate"))
+    fmt::print("head         generate: the state is that of a context of {} tokens\n",
+               Grouped(heads["generate"]["context"].get<size_t>()));
   for (const auto& [name, head] : heads.items())
     if (name.starts_with("classify"))
       fmt::print("head         {}: {} labels, {}\n", name, head["labels"].size(),
@@ -261,7 +278,7 @@ Result<void> Inspect(const InspectCommand& command) {
     }
   }
   const Result<std::string> architecture = (*weights)->Text("general.architecture");
-  if (architecture && *architecture == "rill") {
+  if (architecture && (*architecture == "rill" || LiquidLayers::Knows(*architecture))) {
     const Result<Json> described =
         DescribeModel(*weights, command.json ? Show::kNothing : Show::kTables);
     if (described) {

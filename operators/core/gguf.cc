@@ -104,6 +104,7 @@ Result<void> Weights::Read() {
     return Complain("claims " + std::to_string(tensor_count) + " tensors and " +
                     std::to_string(key_count) + " keys, at most " + std::to_string(kMostTensors) +
                     " and " + std::to_string(kMostKeys) + " are read");
+  const size_t first_key = cursor.at();
   for (uint64_t i = 0; i < key_count; ++i) {
     std::string_view key;
     Value value;
@@ -114,6 +115,7 @@ Result<void> Weights::Read() {
     if (!keys_.emplace(key, std::move(value)).second)
       return Complain("key " + Printable(key) + " occurs twice");
   }
+  key_bytes_ = bytes_.subspan(first_key, cursor.at() - first_key);
 
   uint64_t alignment = 32;  // the format's default
   if (Has("general.alignment")) {

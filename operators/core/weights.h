@@ -53,6 +53,8 @@ class Weights {
   size_t file_bytes() const { return bytes_.size(); }
   const std::map<std::string, Value, std::less<>>& keys() const { return keys_; }
   const std::map<std::string, Tensor, std::less<>>& tensors() const { return tensors_; }
+  // The keys as they lie in the file.
+  std::span<const std::byte> key_bytes() const { return key_bytes_; }
 
   // Keys that must exist, have the type, and lie in the range.
   Result<int64_t> Integer(std::string_view key, int64_t least, int64_t most) const;
@@ -91,7 +93,7 @@ class Weights {
   Result<std::vector<float>> Values(std::string_view name, std::span<const size_t> shape) const;
   uint64_t Fingerprint() const;
 
-  std::span<const std::byte> bytes_;
+  std::span<const std::byte> bytes_, key_bytes_;
   bool mapped_ = false;  // bytes_ came from mmap and are returned in the destructor
   std::string name_;
   std::map<std::string, Value, std::less<>> keys_;

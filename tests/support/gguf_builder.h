@@ -2,15 +2,14 @@
 // ones from.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "operators/core/quant.h"
+#include "operators/core/quantize.h"
 
 namespace rill::testing {
 
@@ -44,8 +43,10 @@ class GgufBuilder {
     for (size_t i = shape.size(); i-- > 0;) Put(table_, shape[i]);
     Put(table_, static_cast<uint32_t>(type));
     Put(table_, uint64_t{data_.size()});
-    for (size_t i = 0; i < values.size(); i += type == TensorType::kQ8_0 ? 32 : 1)
-      Encode(type, values.data() + i);
+    const TensorTypeInfo info = *InfoOf(static_cast<uint32_t>(type));
+    const size_t at = data_.size();
+    data_.resize(at + values.size() / info.block_elements * info.block_bytes);
+    FromFloat(type, values, std::span(data_).subspan(at));
     data_.resize((data_.size() + 31) / 32 * 32);
     ++tensors_;
   }
@@ -83,29 +84,6 @@ class GgufBuilder {
     PutText(keys_, key), Put(keys_, kind);
     ++key_count_;
   }
-  void Encode(TensorType type, const float* value) {
-    switch (type) {
-      case TensorType::kF16: Put(data_, FloatToHalf(*value)); return;
-      case TensorType::kBF16: {
-        uint32_t bits = 0;
-        std::memcpy(&bits, value, sizeof bits);
-        Put(data_, static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16));
-        return;
-      }
-      case TensorType::kQ8_0: {
-        float most = 0;
-        for (size_t i = 0; i < 32; ++i) most = std::max(most, std::abs(value[i]));
-        const uint16_t scale = FloatToHalf(most / 127);
-        const float step = HalfToFloat(scale);
-        Put(data_, scale);
-        for (size_t i = 0; i < 32; ++i)
-          Put(data_, static_cast<int8_t>(step > 0 ? std::lround(value[i] / step) : 0));
-        return;
-      }
-      default: Put(data_, *value);
-    }
-  }
-
   std::vector<std::byte> keys_, table_, data_;
   uint64_t tensors_ = 0, key_count_ = 0;
 };

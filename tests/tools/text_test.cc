@@ -1,0 +1,89 @@
+// `rill quantize`, `generate` and `inspect` on a tiny model of Liquid AI's shape.
+#include "pipeline/model.h"
+#include "pipeline/snapshot.h"
+#include "tests/support/liquid_file.h"
+#include "tests/tools/rill_process.h"
+
+namespace rill::testing {
+namespace {
+
+class Text : public Rill {
+ protected:
+  Text() {
+    LiquidShape shape;
+    shape.width = shape.inner = 256;
+    shape.head_width = 64;
+    EXPECT_TRUE(WriteAtomically(Path("f32.gguf"), LiquidFile(shape).Bytes()));
+  }
+  // The texts that a model goes on with.
+  std::string Generated(const std::string& file) const {
+    const Outcome outcome = Run("generate -m " + Path(file) + " --raw -p 'once upon' -n 20 --json");
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return json::parse(outcome.out)["text"];
+  }
+};
+
+TEST_F(Text, QuantizesToEveryType) {
+  const std::string whole = Generated("f32.gguf");
+  size_t last_bytes = SIZE_MAX;
+  for (const char* type : {"F32", "F16", "Q8_0", "Q6_K", "Q5_K", "Q4_K"}) {
+    SCOPED_TRACE(type);
+    const Outcome outcome = Run("quantize " + Path("f32.gguf") + " " + Path("q.gguf") + " --type " +
+                                type + " --embeddings " + type);
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    const auto made = *Weights::Open(Path("q.gguf")), from = *Weights::Open(Path("f32.gguf"));
+    EXPECT_EQ(made->tensors().size(), from->tensors().size());
+    EXPECT_EQ(made->keys().size(), from->keys().size());
+    for (const auto& [name, tensor] : made->tensors()) {
+      const bool matrix = tensor.rank == 2 && name.find(".conv.") == std::string::npos;
+      EXPECT_EQ(InfoOf(static_cast<uint32_t>(tensor.type))->name, matrix ? type : "F32") << name;
+      EXPECT_EQ(tensor.elements(), from->tensors().at(name).elements());
+    }
+    EXPECT_LT(made->file_bytes(), last_bytes);
+    last_bytes = made->file_bytes();
+    const std::string text = Generated("q.gguf");
+    if (type == std::string("F32")) {
+      EXPECT_EQ(text, whole);
+    }
+    EXPECT_FALSE(text.empty());
+    EXPECT_FALSE(std::filesystem::exists(Path("q.gguf.part")));
+  }
+  // From blocks to other blocks, and the table of tokens finer than the rest.
+  const Outcome outcome = Run("quantize " + Path("q.gguf") + " " + Path("r.gguf") + " --type Q4_0");
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const auto made = *Weights::Open(Path("r.gguf"));
+  EXPECT_EQ(made->tensors().at("token_embd.weight").type, TensorType::kQ6_K);
+  EXPECT_EQ(made->tensors().at("blk.0.ffn_gate.weight").type, TensorType::kQ4_0);
+}
+
+TEST_F(Text, QuantizesFilesOfOurOwn) {
+  const std::string mini = RILL_SOURCE_DIR "/tests/goldens/sensor_model.gguf";
+  ASSERT_EQ(Run("quantize " + mini + " " + Path("half.gguf") + " --type F16").code, 0);
+  EXPECT_EQ(Run("forecast -m " + Path("half.gguf") + " --horizon 3 " + Path("rows.csv")).code, 0);
+}
+
+TEST_F(Text, QuantizeSaysWhatIsWrong) {
+  ExpectSentence(Run("quantize " + Path("f32.gguf") + " " + Path("q.gguf") + " --type Q3_K"),
+                 "the type \"Q3_K\" is not known; known are F32");
+  ExpectSentence(Run("quantize " + Path("rows.csv") + " " + Path("q.gguf") + " --type Q8_0"),
+                 "not a GGUF file");
+  ExpectSentence(Run("quantize " + Path("f32.gguf") + " /no/such/folder/q.gguf --type Q8_0"),
+                 "cannot write /no/such/folder/q.gguf.part");
+  EXPECT_FALSE(std::filesystem::exists(Path("q.gguf")));
+}
+
+TEST_F(Text, InspectShowsTextModels) {
+  const Outcome outcome = Run("inspect " + Path("f32.gguf") + " --json");
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const json shown = json::parse(outcome.out);
+  EXPECT_EQ(shown["encoders"]["text"]["tokens"], 300);
+  EXPECT_EQ(shown["heads"]["generate"]["context"], 4096);
+  uint64_t parameters = 0;
+  for (const json& layer : shown["layers"]) parameters += layer["parameters"].get<uint64_t>();
+  EXPECT_EQ(parameters, shown["parameters"]) << "a tensor belongs to no part";
+  const Outcome table = Run("inspect " + Path("f32.gguf"));
+  EXPECT_NE(table.out.find("conversations in ChatML"), std::string::npos) << table.out;
+}
+
+}  // namespace
+}  // namespace rill::testing
