@@ -26,7 +26,7 @@ Result<std::shared_ptr<const Model>> Model::Load(const std::shared_ptr<const Wei
   const Result<std::string> architecture = weights->Text("general.architecture");
   if (!architecture) return architecture.error();
   const bool liquid = LiquidLayers::Knows(*architecture);
-  if (*architecture != "rill" && !liquid)
+  if (!Knows(*architecture))
     return weights->Complain("architecture \"" + *architecture +
                              "\" is not known; rill, lfm2, lfm2moe and lfm3 are");
   const Result<std::string> name = weights->Text("general.name");
@@ -37,6 +37,10 @@ Result<std::shared_ptr<const Model>> Model::Load(const std::shared_ptr<const Wei
   if (Result<void> parts = liquid ? model->LoadText() : model->LoadParts(); !parts)
     return parts.error();
   return std::shared_ptr<const Model>(model);
+}
+
+bool Model::Knows(std::string_view architecture) {
+  return architecture == "rill" || LiquidLayers::Knows(architecture);
 }
 
 Result<void> Model::LoadParts() {

@@ -33,6 +33,9 @@ class Model {
   static Result<std::shared_ptr<const Model>> Load(const std::shared_ptr<const Weights>& weights,
                                                    const Options& options = {});
 
+  // Whether files of that architecture are models at all.
+  static bool Knows(std::string_view architecture);
+
   // The model that other users of `path` in this process have loaded, or a fresh one: elements and
   // commands share weights.
   static Result<std::shared_ptr<const Model>> Shared(const std::string& path,

@@ -5,7 +5,6 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
-#include "operators/liquid_layers.h"
 #include "pipeline/session.h"
 #include "tools/commands.h"
 #include "tools/console.h"
@@ -278,7 +277,7 @@ Result<void> Inspect(const InspectCommand& command) {
     }
   }
   const Result<std::string> architecture = (*weights)->Text("general.architecture");
-  if (architecture && (*architecture == "rill" || LiquidLayers::Knows(*architecture))) {
+  if (architecture && Model::Knows(*architecture)) {
     const Result<Json> described =
         DescribeModel(*weights, command.json ? Show::kNothing : Show::kTables);
     if (described) {

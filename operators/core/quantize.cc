@@ -209,7 +209,7 @@ void FromFloat(TensorType type, std::span<const float> values, std::span<std::by
       convert(values.data() + i, to);
   };
   switch (type) {
-    case TensorType::kF32: std::memcpy(bytes.data(), values.data(), values.size_bytes()); return;
+    case TensorType::kF32: std::ranges::copy(std::as_bytes(values), bytes.begin()); return;
     case TensorType::kF16:
       return each([](const float* x, std::byte* to) { Write(to, FloatToHalf(*x)); });
     case TensorType::kBF16:

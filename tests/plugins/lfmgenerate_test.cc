@@ -20,15 +20,14 @@ constexpr char kCaps[] = "text/x-raw,format=utf8";
 
 // The file of a tiny model, for as long as the process lives.
 const std::string& ModelFile() {
-  static const std::string path = [] {
-    const std::string made = (std::filesystem::temp_directory_path() /
-                              ("rill-text-" + std::to_string(getpid()) + ".gguf"))
-                                 .string();
-    EXPECT_TRUE(WriteAtomically(made, LiquidFile(LiquidShape{}).Bytes()));
-    std::atexit([] { std::filesystem::remove(ModelFile()); });
-    return made;
-  }();
-  return path;
+  static const struct File {
+    File() { EXPECT_TRUE(WriteAtomically(path, LiquidFile(LiquidShape{}).Bytes())); }
+    ~File() { std::filesystem::remove(path); }
+    std::string path = (std::filesystem::temp_directory_path() /
+                        ("rill-text-" + std::to_string(getpid()) + ".gguf"))
+                           .string();
+  } file;
+  return file.path;
 }
 
 std::string Chain(const std::string& encoder, const std::string& head,
