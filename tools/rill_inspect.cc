@@ -105,7 +105,8 @@ std::vector<Part> PartsOf(const Model& model, const Session* session) {
     parts.back().state_bytes = model.backbone().state_bytes(n);
   }
   parts.push_back(Sum(weights, "norm", {"norm.", "output_norm.", "token_embd_norm."}));
-  if (model.generate() != nullptr) parts.push_back(Sum(weights, "head generate", {"output."}));
+  if (weights.tensors().contains("output.weight"))
+    parts.push_back(Sum(weights, "head generate", {"output."}));
   if (model.forecast() != nullptr) parts.push_back(Sum(weights, "head forecast", {"forecast."}));
   if (model.transcribe() != nullptr) {
     parts.push_back(Sum(weights, "head transcribe", {"transcribe."}));
