@@ -97,11 +97,12 @@ std::vector<std::byte> Keys(const Weights& weights, TensorType type) {
   const auto set = [&](std::string_view key, uint32_t value) {
     constexpr uint32_t kUint32 = 4;
     const auto name = std::as_bytes(std::span(key));
-    const auto at = std::ranges::search(keys, name);
+    auto at = std::search(keys.begin(), keys.end(), name.begin(), name.end());
+    if (at == keys.end() || keys.end() - at < std::ssize(name) + 8) return;
+    at += std::ssize(name);
     uint32_t kind = 0;
-    if (at.empty() || keys.end() - at.end() < 8) return;
-    std::memcpy(&kind, &*at.end(), sizeof kind);
-    if (kind == kUint32) std::memcpy(&*at.end() + sizeof kind, &value, sizeof value);
+    std::memcpy(&kind, &*at, sizeof kind);
+    if (kind == kUint32) std::memcpy(&*at + sizeof kind, &value, sizeof value);
   };
   for (const FileType& file_type : kFileTypes)
     if (file_type.type == type) set("general.file_type", file_type.number);
