@@ -36,8 +36,8 @@ Result<void> Quantize(const QuantizeCommand& command) {
   const Result<std::shared_ptr<const Weights>> weights = Weights::Open(*input);
   if (!weights) return weights.error();
   Progress progress("quantizing", (*weights)->tensors().size());
-  const Result<void> done = QuantizeModel(*weights, {*matrices, *embeddings}, command.output,
-                                          [&](size_t tensors) { progress.Update(tensors); });
+  Result<void> done = QuantizeModel(*weights, {*matrices, *embeddings}, command.output,
+                                    [&](size_t tensors) { progress.Update(tensors); });
   if (!done) return done;
   const Result<std::shared_ptr<const Weights>> made = Weights::Open(command.output);
   if (!made) return made.error();
