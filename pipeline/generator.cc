@@ -2,29 +2,24 @@
 
 #include <algorithm>
 #include <cmath>
-#include <thread>
 
 namespace rill {
 
 TextRunner::TextRunner(const Model& model, size_t threads)
     : head_(model.generate()),
-      workers_(threads > 0 ? threads : std::max(1u, std::thread::hardware_concurrency())),
+      workers_(threads),
       backbone_(model.backbone(), kRows, &workers_),
-      scratch_(head_->ScratchFloats(kRows), &workers_),
-      dt_(kRows, 1.0f) {}
+      scratch_(head_->ScratchFloats(kRows), &workers_) {}
 
-void TextRunner::Run(Lane lane, View<float> rows) {
-  for (size_t first = 0; first < rows.rows; first += kRows) {
-    const View<float> part = rows.Rows(first, std::min(kRows, rows.rows - first));
-    backbone_.Run(lane, std::span(dt_).first(part.rows), part);
-  }
+std::span<const float> TextRunner::Steps(size_t rows) {
+  if (dt_.size() < rows) dt_.resize(rows, 1.0f);
+  return std::span(dt_).first(rows);
 }
 
+void TextRunner::Run(Lane lane, View<float> rows) { backbone_.Run(lane, Steps(rows.rows), rows); }
+
 void TextRunner::Step(std::span<const Lane> lanes, View<float> rows) {
-  for (size_t first = 0; first < rows.rows; first += kRows) {
-    const View<float> part = rows.Rows(first, std::min(kRows, rows.rows - first));
-    backbone_.Step(lanes.subspan(first, part.rows), std::span(dt_).first(part.rows), part);
-  }
+  backbone_.Step(lanes, Steps(rows.rows), rows);
 }
 
 void TextRunner::Logits(View<const float> hidden, View<float> logits) {

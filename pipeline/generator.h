@@ -44,11 +44,14 @@ class TextRunner {
   void Logits(View<const float> hidden, View<float> logits);
 
  private:
+  // The time steps of so many rows.
+  std::span<const float> Steps(size_t rows);
+
   const GenerateHead* head_;
   Workers workers_;
   BackboneRunner backbone_;
   Scratch scratch_;
-  std::vector<float> dt_;
+  std::vector<float> dt_;  // all 1
 };
 
 class Generator {

@@ -6,7 +6,6 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
-#include <thread>
 #include <vector>
 
 #include "operators/core/quantize.h"
@@ -149,8 +148,7 @@ bool Write(const Weights& weights, const QuantizeOptions& options, const std::st
     file.Put(offset);
     offset = Aligned(offset + BytesOf(tensor, type));
   }
-  Workers workers(
-      std::clamp<size_t>(std::thread::hardware_concurrency(), 1, Workers::kMostThreads));
+  Workers workers(0);
   size_t done = 0;
   for (const auto& [name, tensor] : weights.tensors()) {
     progress(done++);

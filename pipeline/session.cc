@@ -178,7 +178,7 @@ Result<void> SessionGroup::Run() {
       if (!session->ready()) continue;
       std::copy_n(from, session->block_.values.size(), session->block_.values.begin());
       from += static_cast<std::ptrdiff_t>(session->block_.values.size());
-      const Result<void> finite = session->backbone_.CheckFinite(session->block_);
+      const Result<void> finite = session->backbone_.CheckFinite(session->block_.view());
       if (!finite) {
         fail(session, finite.error());
       } else {

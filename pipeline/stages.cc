@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
-#include <thread>
 
 namespace rill {
 
@@ -69,9 +68,8 @@ void BackboneRunner::Run(Lane lane, std::span<const float> dt, View<float> x) {
 namespace {
 
 std::shared_ptr<Workers> WorkersFor(const Model& model, size_t threads) {
-  if (threads == 0 && model.text() != nullptr) threads = std::thread::hardware_concurrency();
-  threads = std::min(threads, Workers::kMostThreads);
-  return threads > 1 ? std::make_shared<Workers>(threads) : nullptr;
+  const bool alone = threads == 1 || (threads == 0 && model.text() == nullptr);
+  return alone ? nullptr : std::make_shared<Workers>(threads);
 }
 
 }  // namespace
@@ -92,9 +90,9 @@ Result<void> BackboneStage::CheckRoom(size_t frames) {
       "with window and sinks");
 }
 
-Result<void> BackboneStage::CheckFinite(const FrameBlock& block) const {
-  for (size_t c = 0; c < block.scales.size(); ++c)
-    for (const float value : block.view()[c])
+Result<void> BackboneStage::CheckFinite(View<const float> rows) const {
+  for (size_t c = 0; c < rows.rows; ++c)
+    for (const float value : rows[c])
       if (!std::isfinite(value)) {
         const std::string slot = FindNonFinite(model_->backbone().layout(), state_.lane(c));
         return Error{"channel " + std::to_string(c) + " of the stream is no longer finite, " +
@@ -109,16 +107,14 @@ Result<void> BackboneStage::Run(FrameBlock& block) {
   for (size_t c = 0; c < channels(); ++c) lanes_[c] = state_.lane(c);
   std::fill(dt_.begin(), dt_.end(), block.frame.dt);
   runner_.Step(lanes_, dt_, block.view());
-  return CheckFinite(block);
+  return CheckFinite(block.view());
 }
 
 Result<void> BackboneStage::RunAll(std::span<const float> dt, View<float> x) {
   assert(channels() == 1 && x.columns == model_->backbone().width());
   if (Result<void> room = CheckRoom(x.rows); !room) return room;
   runner_.Run(state_.lane(0), dt, x);
-  FrameBlock last(1, x.columns);  // what is not finite stays so
-  std::ranges::copy(x[x.rows - 1], last.values.begin());
-  return CheckFinite(last);
+  return CheckFinite(x.Rows(x.rows - 1, 1));  // what is not finite stays so
 }
 
 Result<void> BackboneStage::Peek(FrameBlock& block) {

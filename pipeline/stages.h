@@ -111,9 +111,10 @@ class BackboneStage {
 
   // For a batch over several stages: the lanes of this one.
   Lane lane(size_t channel) { return state_.lane(channel); }
-  // Why the backbone cannot take a frame, if so; and after a frame, whether it is finite.
+  // Why the backbone cannot take frames, if so; and after a frame, whether it is finite, a row a
+  // channel.
   Result<void> CheckRoom(size_t frames = 1);
-  Result<void> CheckFinite(const FrameBlock& block) const;
+  Result<void> CheckFinite(View<const float> rows) const;
 
  private:
   std::shared_ptr<const Model> model_;

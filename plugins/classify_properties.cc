@@ -1,5 +1,6 @@
 #include "plugins/classify_properties.h"
 
+#include "plugins/element.h"
 #include "plugins/stage.h"
 
 namespace rill {
@@ -77,11 +78,7 @@ void InstallClassifyProperties(GObjectClass* object_class, guint first) {
 
 void SetClassifyProperty(ClassifySettings& settings, guint property, const GValue* value) {
   switch (property) {
-    case kHead: {
-      const gchar* text = g_value_get_string(value);
-      settings.head = text == nullptr ? "" : text;
-      break;
-    }
+    case kHead: settings.head = TextOf(value); break;
     case kReport: settings.report = static_cast<ClassReport>(g_value_get_enum(value)); break;
     case kTop: settings.top = g_value_get_uint(value); break;
     case kOnThreshold: settings.events.on = g_value_get_float(value); break;

@@ -11,6 +11,11 @@ GstFlowReturn Post(GstElement* element, GQuark domain, int code, const Error& er
 
 }  // namespace
 
+std::string TextOf(const GValue* value) {
+  const gchar* text = g_value_get_string(value);
+  return text == nullptr ? "" : text;
+}
+
 GstFlowReturn Fail(GstElement* element, GstStreamError code, const Error& error) {
   return Post(element, GST_STREAM_ERROR, code, error);
 }

@@ -38,6 +38,9 @@ class MappedBuffer {
   bool ok_ = false;
 };
 
+// The text of a property's value that holds a string; empty for none.
+std::string TextOf(const GValue* value);
+
 // Posts `error` as a STREAM error of the given kind on the bus and returns GST_FLOW_ERROR.
 GstFlowReturn Fail(GstElement* element, GstStreamError code, const Error& error);
 // The same as a RESOURCE error: files, sockets, models.

@@ -16,8 +16,6 @@
  */
 #include "pipeline/generate_stage.h"
 
-#include <thread>
-
 #include "plugins/element.h"
 #include "plugins/frame_meta.h"
 #include "plugins/stage_element.h"
@@ -181,11 +179,9 @@ rill::Result<GstCaps*> SetCaps(GstElement* element, const GstCaps* caps) {
   rill::Result<rill::GenerateStage> head =
       rill::GenerateStage::Open(stage.model, ToOptions(settings));
   if (!head) return head.error();
-  const size_t cores = std::max(1u, std::thread::hardware_concurrency());
-  const size_t threads = settings.threads > 0 ? settings.threads : cores;
   self.head.emplace(std::move(*head));
   self.block.emplace(1, stage.model->backbone().width());
-  self.workers = std::make_unique<rill::Workers>(std::min(threads, rill::Workers::kMostThreads));
+  self.workers = std::make_unique<rill::Workers>(settings.threads);
   self.scratch.emplace(stage.model->generate()->ScratchFloats(1), self.workers.get());
   self.logits.resize(stage.model->generate()->tokens());
   return gst_caps_from_string(rill::kTextCaps);
@@ -240,11 +236,7 @@ void SetProperty(GstElement* element, guint id, const GValue* value) {
     case kRepetitionPenalty: sampling.repetition_penalty = g_value_get_double(value); break;
     case kRepetitionWindow: sampling.repetition_window = g_value_get_uint(value); break;
     case kSeed: sampling.seed = g_value_get_uint64(value); break;
-    case kStop: {
-      const gchar* stop = g_value_get_string(value);
-      settings.stop = stop == nullptr ? "" : stop;
-      break;
-    }
+    case kStop: settings.stop = rill::TextOf(value); break;
     case kMaxTokens: settings.max_tokens = g_value_get_uint(value); break;
     case kOutput: settings.output = static_cast<AnswerOutput>(g_value_get_enum(value)); break;
     case kNewline: settings.newline = g_value_get_boolean(value) == TRUE; break;

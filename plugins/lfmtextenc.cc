@@ -131,7 +131,7 @@ bool IsAnswered(GstElement* element) {
 }
 
 // The text of a buffer; of a message without the line feeds at its end.
-std::string TextOf(GstBuffer* buffer, bool raw) {
+std::string PromptOf(GstBuffer* buffer, bool raw) {
   const rill::MappedBuffer map(buffer, GST_MAP_READ);
   std::string text(reinterpret_cast<const char*>(map.bytes().data()), map.bytes().size());
   if (!raw) text.erase(text.find_last_not_of("\r\n") + 1);
@@ -149,7 +149,7 @@ GstFlowReturn Take(GstElement* element, rill::BufferOwner buffer) {
   GST_OBJECT_LOCK(element);
   const bool raw = self.prompts.raw;
   GST_OBJECT_UNLOCK(element);
-  const std::string text = TextOf(buffer.get(), raw);
+  const std::string text = PromptOf(buffer.get(), raw);
   if (text.empty()) return GST_FLOW_OK;
   const rill::Result<std::vector<int32_t>> tokens = self.text->Encode(text);
   if (!tokens) return rill::Fail(element, GST_STREAM_ERROR_ENCODE, tokens.error());
@@ -227,13 +227,9 @@ void Close(GstElement* element) {
 
 void SetProperty(GstElement* element, guint id, const GValue* value) {
   rill::PromptOptions& prompts = Of(element).prompts;
-  const auto text = [value] {
-    const gchar* string = g_value_get_string(value);
-    return std::string(string == nullptr ? "" : string);
-  };
   if (id == kRaw) prompts.raw = g_value_get_boolean(value) == TRUE;
-  if (id == kRole) prompts.role = text();
-  if (id == kSystem) prompts.system = text();
+  if (id == kRole) prompts.role = rill::TextOf(value);
+  if (id == kSystem) prompts.system = rill::TextOf(value);
 }
 
 void GetProperty(GstElement* element, guint id, GValue* value) {

@@ -124,9 +124,11 @@ GstFlowReturn Take(GstElement* element, rill::BufferOwner buffer) {
     g_object_notify(G_OBJECT(element), "max-observed-delay");
   const GstFlowReturn flow = stream.output->Send(stream.head->Take(), settings);
   if (flow != GST_FLOW_OK) return flow;
-  stream.output->Tell(stream.head->Partial(), settings);
+  std::vector<rill::TimedWord> partial = stream.head->Partial();
+  const bool quiet = partial.empty() && stream.head->is_quiet();
+  stream.output->Tell(std::move(partial), settings);
   const int64_t decided = stream.head->frames() - static_cast<int64_t>(stream.head->lookahead());
-  if (stream.head->is_quiet()) stream.output->Advance(Samples(element, decided));
+  if (quiet) stream.output->Advance(Samples(element, decided));
   return GST_FLOW_OK;
 }
 

@@ -1,5 +1,7 @@
 #include "plugins/net_properties.h"
 
+#include "plugins/element.h"
+
 #include <cstdint>
 #include <iterator>
 #include <string>
@@ -105,8 +107,7 @@ void SetNetProperty(NetOptions& options, guint id, const GValue* value) {
   if (id < kFirstText) {
     options.*kNumbers[id - 1].field = g_value_get_uint(value);
   } else if (id < kProtocol) {
-    const gchar* text = g_value_get_string(value);
-    options.*kTexts[id - kFirstText].field = text == nullptr ? "" : text;
+    options.*kTexts[id - kFirstText].field = TextOf(value);
   } else if (id == kProtocol) {
     options.protocol = static_cast<NetProtocol>(g_value_get_enum(value));
   } else if (id == kMode) {

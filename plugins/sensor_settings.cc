@@ -1,5 +1,6 @@
 #include "plugins/sensor_settings.h"
 
+#include "plugins/element.h"
 #include "plugins/stage_properties.h"
 
 namespace rill {
@@ -113,8 +114,7 @@ void SensorSettings::Install(GObjectClass* klass) {
 
 bool SensorSettings::Set(guint id, const GValue* value) {
   if (id >= kFirstText && id < kFormat) {
-    const char* text = g_value_get_string(value);
-    texts[id - kFirstText] = text == nullptr ? "" : text;
+    texts[id - kFirstText] = TextOf(value);
     return true;
   }
   switch (id) {

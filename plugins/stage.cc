@@ -94,13 +94,9 @@ void InstallStageProperties(GObjectClass* object_class) {
 }
 
 void SetStageProperty(Stage& stage, guint id, const GValue* value) {
-  const auto text = [value] {
-    const gchar* string = g_value_get_string(value);
-    return std::string(string == nullptr ? "" : string);
-  };
   switch (id) {
-    case kModelPath: stage.model_path = text(); break;
-    case kModelInstanceId: stage.instance = text(); break;
+    case kModelPath: stage.model_path = TextOf(value); break;
+    case kModelInstanceId: stage.instance = TextOf(value); break;
     case kKvPrecision:
       stage.options.cache = static_cast<CachePrecision>(g_value_get_enum(value));
       break;

@@ -58,8 +58,7 @@ std::string StateKeeper::location() const {
 
 void StateKeeper::SetProperty(guint property, const GValue* value) {
   GST_OBJECT_LOCK(bin_);
-  const gchar* location = property == kStateLocation ? g_value_get_string(value) : nullptr;
-  if (property == kStateLocation) location_ = location == nullptr ? "" : location;
+  if (property == kStateLocation) location_ = TextOf(value);
   if (property == kStateInterval) interval_ = g_value_get_uint(value);
   GST_OBJECT_UNLOCK(bin_);
 }

@@ -1,6 +1,7 @@
 #include "plugins/transcribe_properties.h"
 
 #include "pipeline/language_model.h"
+#include "plugins/element.h"
 #include "plugins/stage.h"
 
 namespace rill {
@@ -134,11 +135,6 @@ GParamSpec* Spec(TranscribeProperty property, const TranscribeSettings& usual) {
   return nullptr;
 }
 
-std::string Text(const GValue* value) {
-  const gchar* text = g_value_get_string(value);
-  return text == nullptr ? "" : text;
-}
-
 }  // namespace
 
 TranscribeSettings::TranscribeSettings() : language_model(kDefaultLanguageModel) {}
@@ -154,9 +150,9 @@ void SetTranscribeProperty(TranscribeSettings& settings, guint property, const G
   switch (static_cast<TranscribeProperty>(property)) {
     case kLookahead: settings.lookahead = g_value_get_int(value); break;
     case kDecoder: settings.decoder = static_cast<DecoderKind>(g_value_get_enum(value)); break;
-    case kLanguageModel: settings.language_model = Text(value); break;
-    case kPronunciations: settings.pronunciations = Text(value); break;
-    case kHotwords: settings.hotwords = Text(value); break;
+    case kLanguageModel: settings.language_model = TextOf(value); break;
+    case kPronunciations: settings.pronunciations = TextOf(value); break;
+    case kHotwords: settings.hotwords = TextOf(value); break;
     case kHotwordBoost: settings.hotword_boost = g_value_get_double(value); break;
     case kBlankPenalty: settings.blank_penalty = g_value_get_double(value); break;
     case kBeam: settings.beam = g_value_get_uint(value); break;
@@ -173,7 +169,7 @@ void SetTranscribeProperty(TranscribeSettings& settings, guint property, const G
     case kTranscriptMessageInterval: settings.message_interval_ns = g_value_get_int64(value); break;
     case kLatency: settings.latency_ms = g_value_get_uint(value); break;
     case kLateness: settings.lateness_ms = g_value_get_uint(value); break;
-    case kLanguageCode: settings.language = Text(value); break;
+    case kLanguageCode: settings.language = TextOf(value); break;
     case kTranscribeProperties: break;
   }
 }

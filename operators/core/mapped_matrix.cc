@@ -41,12 +41,6 @@ void Split(Workers* workers, size_t count, size_t unit_bytes, const Work& work) 
   });
 }
 
-uint16_t ToBf16(float value) {
-  const uint32_t bits = std::bit_cast<uint32_t>(value);
-  if (std::isnan(value)) return static_cast<uint16_t>(bits >> 16 | 0x40);
-  return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
 void MultiplyQuantised(const MappedMatrix& w, View<const float> x, Scratch& scratch,
                        View<float> y) {
   const CodeForm form = FormOf(w.type());
@@ -74,7 +68,7 @@ void MultiplyBf16(const MappedMatrix& w, View<const float> x, Scratch& scratch, 
   Scratch::Frame frame(scratch);
   auto* rounded =
       reinterpret_cast<uint16_t*>(frame.Take(1, FloatsFor(2 * x.rows * x.columns)).data);
-  std::ranges::transform(View<const float>(x).flat(), rounded, ToBf16);
+  std::ranges::transform(View<const float>(x).flat(), rounded, FloatToBFloat16);
   Split(scratch.workers(), w.outputs(), w.row_bytes(), [&](size_t first, size_t end, size_t) {
     BestBf16Kernel()(w, rounded, x.rows, first, end, y);
   });
@@ -88,7 +82,7 @@ void MultiplyFloats(const MappedMatrix& w, View<const float> x, Scratch& scratch
   if (w.type() == TensorType::kBF16) {
     const View<float> rounded = frame.Take(x.rows, x.columns);
     std::ranges::transform(x.flat(), rounded.flat().begin(), [](float value) {
-      return std::bit_cast<float>(static_cast<uint32_t>(ToBf16(value)) << 16);
+      return std::bit_cast<float>(static_cast<uint32_t>(FloatToBFloat16(value)) << 16);
     });
     inputs = rounded;
   }

@@ -9,6 +9,8 @@
 // Source: the GGUF and GGML formats as published by ggml-org/ggml.
 #pragma once
 
+#include <bit>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -51,5 +53,12 @@ KScales UnpackKScales(const std::byte* twelve);
 
 float HalfToFloat(uint16_t half);
 uint16_t FloatToHalf(float value);  // round to nearest even, as the hardware does
+
+// The same of bfloat16; what is not a number stays so.
+inline uint16_t FloatToBFloat16(float value) {
+  const uint32_t bits = std::bit_cast<uint32_t>(value);
+  if (std::isnan(value)) return static_cast<uint16_t>(bits >> 16 | 0x40);
+  return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
 
 }  // namespace rill

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cassert>
 #include <cmath>
 #include <cstring>
@@ -20,11 +19,6 @@ uint8_t Code(float value, int most) {
 }
 
 float Inverse(float step) { return step != 0 ? 1 / step : 0; }
-
-uint16_t ToBFloat16(float value) {
-  const uint32_t bits = std::bit_cast<uint32_t>(value);
-  return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
 
 // The number that is farthest from zero.
 float Extreme(std::span<const float> x) {
@@ -158,15 +152,15 @@ float BestStep(std::span<const float> x) {
   constexpr int kTries = 9;
   const float extreme = Extreme(x);
   float best = 0;
-  double best_error = 0;
-  for (const float value : x) best_error += static_cast<double>(value) * static_cast<double>(value);
+  double vv = 0;
+  for (const float value : x) vv += static_cast<double>(value) * static_cast<double>(value);
+  double best_error = vv;
   for (int i = 0; i < kTries && extreme != 0; ++i) {
     const float inverse = -(31.2f + 0.2f * static_cast<float>(i)) / extreme;
-    double cc = 0, cv = 0, vv = 0;
+    double cc = 0, cv = 0;
     for (const float value : x) {
       const double code = std::clamp(std::lround(value * inverse), -32L, 31L);
       cc += code * code, cv += code * static_cast<double>(value);
-      vv += static_cast<double>(value) * static_cast<double>(value);
     }
     if (cc == 0) continue;
     const double error = vv - cv * cv / cc;
@@ -213,7 +207,7 @@ void FromFloat(TensorType type, std::span<const float> values, std::span<std::by
     case TensorType::kF16:
       return each([](const float* x, std::byte* to) { Write(to, FloatToHalf(*x)); });
     case TensorType::kBF16:
-      return each([](const float* x, std::byte* to) { Write(to, ToBFloat16(*x)); });
+      return each([](const float* x, std::byte* to) { Write(to, FloatToBFloat16(*x)); });
     case TensorType::kQ8_0: return each(Q8Block);
     case TensorType::kQ4_0: return each(Q4Block);
     case TensorType::kQ4_K: return each(KBlock<false>);

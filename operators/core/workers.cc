@@ -53,7 +53,9 @@ void Pin(std::thread& thread, size_t i) {
 
 }  // namespace
 
-Workers::Workers(size_t threads) : shares_(std::clamp<size_t>(threads, 1, kMostThreads)) {
+Workers::Workers(size_t threads)
+    : shares_(std::clamp<size_t>(threads > 0 ? threads : std::thread::hardware_concurrency(), 1,
+                                 kMostThreads)) {
   for (size_t i = 1; i < shares_.size(); ++i) {
     helpers_.emplace_back([this, i] { Help(i); });
     Pin(helpers_.back(), i);

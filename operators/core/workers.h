@@ -22,8 +22,8 @@ class Workers {
  public:
   static constexpr size_t kMostThreads = 16;
 
-  // 1 to kMostThreads `threads` with the caller's; on Linux the others are pinned, each to a core
-  // of its own, where there are enough of them.
+  // 1 to kMostThreads `threads` with the caller's, 0: one a core; on Linux the others are pinned,
+  // each to a core of its own, where there are enough of them.
   explicit Workers(size_t threads);
   ~Workers();
   Workers(const Workers&) = delete;

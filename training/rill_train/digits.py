@@ -13,7 +13,6 @@ often: five speakers are few to learn what a sixth may sound like.
 
 import argparse
 import tarfile
-import tempfile
 from math import log10
 from pathlib import Path
 
@@ -50,10 +49,7 @@ def synthesise(folder, takes):
         rng = np.random.default_rng([9, number])
         for digit, word in enumerate(WORDS):
             for take in range(takes):
-                with tempfile.NamedTemporaryFile(suffix=".wav") as file:
-                    voice.say(rng, word, file.name)
-                    path = folder / "voices" / f"{digit}_{voice.name}_{take}.wav"
-                    path.write_bytes(Path(file.name).read_bytes())
+                voice.say(rng, word, str(folder / "voices" / f"{digit}_{voice.name}_{take}.wav"))
 
 
 def voices(folder):

@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader
 
 from . import image_models, images
 from .operators import Linear, SwiGlu
 from .optimizer import Average
+from .speech_batches import EndlessBatches
 from .trainer import Trainer, open_log
 
 TIME = 4
@@ -33,22 +34,19 @@ def load(name, part, options):
     return images.fashion(part, options.fashion)
 
 
-class Clips(IterableDataset):
+class Clips(EndlessBatches):
     """Endless: pixels [time, batch, height, width, channels] of 0 to 1 and classes [time, batch]; all
     batches have as many pictures, `stills` of them (0 to 1) a time of one."""
 
     def __init__(self, pictures, batch, stills, erase, seed):
-        self.pictures, self.batch, self.stills = pictures, batch, stills
+        self.pictures, self.count, self.stills = pictures, batch, stills
         self.erase, self.seed = erase, seed
         pad = ((0, 0), (PADDING, PADDING), (PADDING, PADDING), (0, 0))
         self.padded = np.pad(pictures.pixels, pad, "reflect")
 
-    def __iter__(self):
-        torch.set_num_threads(1)
-        rng = np.random.default_rng(self.seed)
-        while True:
-            is_still = rng.random() < self.stills
-            yield self.clips(rng, *((1, self.batch * TIME) if is_still else (TIME, self.batch)))
+    def batch(self, rng):
+        is_still = rng.random() < self.stills
+        return self.clips(rng, *((1, self.count * TIME) if is_still else (TIME, self.count)))
 
     def view(self, rng, index):
         """A picture shifted, perhaps mirrored, perhaps with a square erased."""
