@@ -8,12 +8,12 @@ set(RILL_HEADERS
   modalities/ngram_tables.h modalities/pre_tokenizer.h modalities/sampling.h modalities/sensor_encoder.h
   modalities/series_norm.h modalities/sorted_ranges.h modalities/stop_strings.h modalities/text_encoder.h
   modalities/token_index.h modalities/token_sampler.h modalities/tokenizer.h
-  modalities/transcribe_head.h modalities/utf8_stream.h modalities/vocabulary.h
+  modalities/transcribe_head.h modalities/utf8_stream.h modalities/vocabulary.h modalities/word_gate.h
   operators/attention.h operators/block.h operators/causal_conv2d.h operators/conv2d.h operators/cfc.h operators/linear.h
   operators/liquid_scan.h operators/moe.h operators/norm.h operators/projection.h operators/short_conv.h operators/short_conv2d.h operators/swiglu.h
-  operators/core/attend.h operators/core/frames.h operators/core/kernels.h operators/core/mapped_matrix.h operators/core/packed_q8.h operators/core/quant.h operators/core/result.h
+  operators/core/attend.h operators/core/cursor.h operators/core/frames.h operators/core/kernels.h operators/core/mapped_matrix.h operators/core/packed_q8.h operators/core/quant.h operators/core/result.h
   operators/core/scratch.h operators/core/state.h operators/core/view.h operators/core/weights.h operators/core/workers.h
-  pipeline/audio_stage.h pipeline/classifier.h pipeline/classify_stage.h pipeline/forecast.h pipeline/generator.h
+  pipeline/audio_stage.h pipeline/classifier.h pipeline/classify_stage.h pipeline/forecast.h pipeline/generate_stage.h pipeline/generator.h
   pipeline/image_stage.h pipeline/language_model.h pipeline/model.h
   pipeline/session.h pipeline/snapshot.h pipeline/stages.h pipeline/transcribe_stage.h
   pipeline/transcriber.h)
