@@ -31,7 +31,7 @@ class BeamDecoder final : public CtcBeamDecoder {
 
   void Step(std::span<const float> log_probs, int64_t frame) override;
   std::vector<DecodedWord> TakeFinal() override { return std::exchange(state_.final, {}); }
-  std::vector<DecodedWord> Partial() const override { return state_.WordsOf(*scorer_, best()); }
+  std::vector<DecodedWord> Partial() const override { return state_.Partial(*scorer_); }
   void Finish() override { state_.Finish(*scorer_); }
   int64_t blank_frames() const override {
     return state_.begun ? std::max<int64_t>(state_.now - best().held, 0) : 0;

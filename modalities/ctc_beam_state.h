@@ -56,6 +56,9 @@ struct BeamState {
   // Of the hypothesis' unfinished word an ending, as the newest ended word.
   void PushWord(Hypothesis& hypothesis, const WordTrace& trace, std::string_view text,
                 const BeamText& ended);
+  // What is shown of the words after the final ones: those of the hypothesis that would be best if
+  // its last word ended here, and in a pause the sentence.
+  std::vector<DecodedWord> Partial(const BeamScorer& scorer) const;
   // What a hypothesis has after the final words.
   std::vector<DecodedWord> WordsOf(const BeamScorer& scorer, const Hypothesis& hypothesis) const;
   // Makes words final that all hypotheses agree on or that are too old.
@@ -70,6 +73,8 @@ struct BeamState {
   // Ends the unfinished word as is likeliest; one that cannot end is dropped.
   void EndWord(const BeamScorer& scorer, Hypothesis& hypothesis);
   size_t Agreed() const;
+  // The ended words of a hypothesis, and `last` unless it is empty.
+  std::vector<DecodedWord> WordsOf(const Hypothesis& hypothesis, std::string_view last) const;
   void Commit(const BeamScorer& scorer, size_t count);
   // Forgets words that no hypothesis has; those left are in the order of the hypotheses.
   void Compact();

@@ -1,6 +1,7 @@
 // The words of a beam: where they end, and which of them are final.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "modalities/ctc_beam_state.h"
 
@@ -92,12 +93,42 @@ void BeamState::Commit(const BeamScorer& scorer, size_t count) {
   has_words = true;
 }
 
+std::vector<DecodedWord> BeamState::Partial(const BeamScorer& scorer) const {
+  constexpr size_t kCompared = 64;
+  constexpr int64_t kPause = 3;  // frames without a piece
+  const bool is_pause = now - hypotheses[0].held >= kPause;
+  const Hypothesis* best = &hypotheses[0];
+  std::string_view last;  // the ending of its unfinished word
+  double most = -std::numeric_limits<double>::infinity();
+  const auto compare = [&](const Hypothesis& one, BeamText text, std::string_view ending) {
+    if (is_pause) scorer.EndSentence(text);
+    const double score = std::log(one.Mass()) + text.score;
+    if (score <= most) return;
+    best = &one;
+    most = score;
+    last = ending;
+  };
+  for (const Hypothesis& one :
+       std::span(hypotheses).first(std::min(kCompared, hypotheses.size()))) {
+    const uint32_t endings = one.text.word.empty() ? 0 : scorer.Endings(one.text);
+    if (endings == 0 && (one.text.word.empty() || !is_pause)) compare(one, one.text, {});
+    for (uint32_t i = 0; i < endings; ++i)
+      compare(one, scorer.End(one.text, i), scorer.Ending(one.text, i));
+  }
+  return last.empty() ? WordsOf(scorer, *best) : WordsOf(*best, last);
+}
+
 std::vector<DecodedWord> BeamState::WordsOf(const BeamScorer& scorer,
                                             const Hypothesis& hypothesis) const {
+  return WordsOf(hypothesis,
+                 hypothesis.text.word.empty() ? std::string_view() : scorer.Show(hypothesis.text));
+}
+
+std::vector<DecodedWord> BeamState::WordsOf(const Hypothesis& hypothesis,
+                                            std::string_view last) const {
   std::vector<DecodedWord> found;
   for (const uint32_t word : hypothesis.words) found.push_back(words[word].word);
-  if (!hypothesis.text.word.empty())
-    found.push_back(hypothesis.trace.Word(scorer.Show(hypothesis.text)));
+  if (!last.empty()) found.push_back(hypothesis.trace.Word(last));
   // The final words before may be those of another hypothesis, which saw them end later.
   for (DecodedWord& word : found) {
     word.first_frame = std::max(word.first_frame, settled);

@@ -335,6 +335,52 @@ TEST(BeamDecoder, RefusesStatesAndOptionsOfOthers) {
             "hotword \"york\" has a boost of 0.000000, it must be above 0 and at most 100");
 }
 
+TEST(PhoneBeam, ShowsTheWordThatFitsWhatIsBeforeIt) {
+  constexpr std::string_view kTexts = R"(\data\
+ngram 1=5
+ngram 2=1
+\1-grams:
+-9	<s>	0
+-1	</s>
+-1	b	-0.1
+-0.5	to
+-2	too
+\2-grams:
+-0.1	b too
+\end\
+)";
+  const Lexicon::Source source{"b B\nto A\ntoo A\n", "tiny"};
+  const auto decoder = std::move(*MakeBeamDecoder(
+      3, *Lexicon::Make({"", "A", "B"}, std::span(&source, 1)),
+      *NgramLm::Parse(std::as_bytes(std::span(kTexts)), "tiny"), CtcBeamOptions()));
+  decoder->Step(std::vector<float>{-9, 0, -9}, 0);
+  EXPECT_EQ(TextOf(decoder->Partial()), "to");
+  decoder->Reset();
+  decoder->Step(std::vector<float>{-9, -9, 0}, 0);
+  decoder->Step(std::vector<float>{-9, 0, -9}, 1);
+  EXPECT_EQ(TextOf(decoder->Partial()), "b too");
+}
+
+TEST(PhoneBeam, ShowsInAPauseWhatWillBeFinal) {
+  const Lexicon::Source source{"a A\nab A B\nb B\nbee B\nbab B A B\nabb A B\n", "tiny"};
+  const auto lexicon = *Lexicon::Make({"", "A", "B"}, std::span(&source, 1));
+  CtcBeamOptions options = Exact();
+  options.lm_weight = 1;
+  size_t with_words = 0;
+  for (uint64_t seed = 0; seed < 100; ++seed) {
+    Random random(seed);
+    CtcFrames frames = RandomFrames(random, 6, 3, 6);
+    frames.resize(9, {0, -100, -100});
+    const auto decoder = std::move(*MakeBeamDecoder(3, lexicon, Tiny(), options));
+    for (size_t t = 0; t < frames.size(); ++t) decoder->Step(frames[t], static_cast<int64_t>(t));
+    const std::string shown = TextOf(decoder->Partial());
+    decoder->Finish();
+    EXPECT_EQ(shown, TextOf(decoder->TakeFinal())) << seed;
+    with_words += shown.empty() ? 0 : 1;
+  }
+  EXPECT_GT(with_words, 50u);
+}
+
 // Frames that spell a text, a piece each and a blank between, in noise.
 CtcFrames Spelled(const std::vector<std::string>& spelling, double sharpness, uint64_t seed) {
   Random random(seed);
