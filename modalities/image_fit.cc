@@ -33,31 +33,32 @@ size_t DividedUp(size_t count, int step) {
   return (count + static_cast<size_t>(step) - 1) / static_cast<size_t>(step);
 }
 
-uint8_t ToByte(float value) {
-  return static_cast<uint8_t>(std::lround(std::clamp(value, 0.0f, 255.0f)));
+// Luma and chroma [y, u, v, 1] to red, green and blue, all 0 to 255.
+cv::Matx34f FromYuv(const YuvMeaning& meaning) {
+  const float black = meaning.full_range ? 0 : 16;
+  const float luma = meaning.full_range ? 1 : 255.0f / 219;
+  const float chroma = meaning.full_range ? 1 : 255.0f / 224;
+  const float red = 2 * (1 - meaning.red) * chroma, blue = 2 * (1 - meaning.blue) * chroma;
+  const float green = 1 - meaning.red - meaning.blue;
+  const float green_red = -red * meaning.red / green, green_blue = -blue * meaning.blue / green;
+  const auto offset = [&](float u, float v) { return -luma * black - 128 * (u + v); };
+  return {luma, 0,          red,       offset(0, red),                 //
+          luma, green_blue, green_red, offset(green_blue, green_red),  //
+          luma, blue,       0,         offset(blue, 0)};
 }
 
-// Luma and chroma to red, green and blue, all 0 to 255.
-struct FromYuv {
-  explicit FromYuv(const YuvMeaning& meaning)
-      : black(meaning.full_range ? 0 : 16),
-        luma(meaning.full_range ? 1 : 255.0f / 219),
-        red(2 * (1 - meaning.red) * Chroma(meaning)),
-        blue(2 * (1 - meaning.blue) * Chroma(meaning)),
-        green_red(red * meaning.red / (1 - meaning.red - meaning.blue)),
-        green_blue(blue * meaning.blue / (1 - meaning.red - meaning.blue)) {}
-  static float Chroma(const YuvMeaning& meaning) { return meaning.full_range ? 1 : 255.0f / 224; }
-
-  float Luma(uint8_t y) const { return luma * (static_cast<float>(y) - black); }
-  void Rgb(uint8_t y, uint8_t u, uint8_t v, uint8_t* to) const {
-    const float l = Luma(y), b = static_cast<float>(u) - 128, r = static_cast<float>(v) - 128;
-    to[0] = ToByte(l + red * r);
-    to[1] = ToByte(l - green_red * r - green_blue * b);
-    to[2] = ToByte(l + blue * b);
+// OpenCV's code for a packed format to the model's channels; nothing where they are the same.
+std::optional<int> ColourCode(PixelFormat format, size_t channels) {
+  const bool grey = channels == 1;
+  switch (format) {
+    case PixelFormat::kGray: return grey ? std::nullopt : std::optional(cv::COLOR_GRAY2RGB);
+    case PixelFormat::kRgb: return grey ? std::optional(cv::COLOR_RGB2GRAY) : std::nullopt;
+    case PixelFormat::kBgr: return grey ? cv::COLOR_BGR2GRAY : cv::COLOR_BGR2RGB;
+    case PixelFormat::kRgbx: return grey ? cv::COLOR_RGBA2GRAY : cv::COLOR_RGBA2RGB;
+    case PixelFormat::kBgrx: return grey ? cv::COLOR_BGRA2GRAY : cv::COLOR_BGRA2RGB;
+    default: return std::nullopt;
   }
-
-  float black, luma, red, blue, green_red, green_blue;
-};
+}
 
 // The part of a picture of that size which has the shape of the other; its corner is even, so that
 // it is one of the colour planes, too.
@@ -121,7 +122,9 @@ struct ImageFitter::Work {
 
   ImageConfig config;
   cv::Size size;  // the model's
-  std::array<cv::Mat, 3> planes;
+  std::array<cv::Mat, 3> resized;
+  std::array<cv::Mat, 3> planes;  // of the model's size: the picture's own, or the resized ones
+  cv::Mat yuv;
   std::vector<uint8_t> pixels;
 };
 
@@ -161,38 +164,24 @@ cv::Mat ImageFitter::Work::Part(const Picture& picture, size_t plane, const cv::
 }
 
 void ImageFitter::Work::Colour(const Picture& picture, const cv::Rect& place) {
-  const PixelFormat format = picture.format;
-  const FromYuv yuv(picture.yuv);
-  const bool is_yuv = format == PixelFormat::kI420 || format == PixelFormat::kNv12;
-  const int red = format == PixelFormat::kBgr || format == PixelFormat::kBgrx ? 2 : 0;
-  const int channels = planes[0].channels();
-  for (int y = 0; y < place.height; ++y) {
-    const uint8_t* from = planes[0].ptr(y);
-    const uint8_t* u = planes[1].empty() ? nullptr : planes[1].ptr(y);
-    const uint8_t* v = planes[2].empty() ? nullptr : planes[2].ptr(y);
-    uint8_t* to = pixels.data() +
-                  (static_cast<size_t>(place.y + y) * config.width + static_cast<size_t>(place.x)) *
-                      config.channels;
-    for (int x = 0; x < place.width; ++x, from += channels, to += config.channels) {
-      if (is_yuv && config.channels == 1) {
-        to[0] = ToByte(yuv.Luma(*from));
-      } else if (format == PixelFormat::kI420) {
-        yuv.Rgb(*from, u[x], v[x], to);
-      } else if (format == PixelFormat::kNv12) {
-        const uint8_t* uv = u + 2 * static_cast<size_t>(x);
-        yuv.Rgb(*from, uv[0], uv[1], to);
-      } else if (config.channels == 1) {
-        to[0] = channels == 1 ? from[0]
-                              : ToByte(0.299f * static_cast<float>(from[red]) +
-                                       0.587f * static_cast<float>(from[1]) +
-                                       0.114f * static_cast<float>(from[2 - red]));
-      } else {
-        to[0] = from[channels == 1 ? 0 : red];
-        to[1] = from[channels == 1 ? 0 : 1];
-        to[2] = from[channels == 1 ? 0 : 2 - red];
-      }
-    }
+  cv::Mat to(size, CV_8UC(static_cast<int>(config.channels)), pixels.data());
+  to = to(place);
+  if (picture.format != PixelFormat::kI420 && picture.format != PixelFormat::kNv12) {
+    const std::optional<int> code = ColourCode(picture.format, config.channels);
+    if (code)
+      cv::cvtColor(planes[0], to, *code);
+    else
+      planes[0].copyTo(to);
+    return;
   }
+  const cv::Matx34f from_yuv = FromYuv(picture.yuv);
+  if (config.channels == 1) {
+    const float black = picture.yuv.full_range ? 0 : 16, luma = from_yuv(0, 0);
+    planes[0].convertTo(to, CV_8U, luma, -luma * black);
+    return;
+  }
+  cv::merge(planes.data(), planes[2].empty() ? 2 : 3, yuv);
+  cv::transform(yuv, to, from_yuv);
 }
 
 Result<std::span<const uint8_t>> ImageFitter::Run(const Picture& picture) {
@@ -211,10 +200,15 @@ Result<std::span<const uint8_t>> ImageFitter::Run(const Picture& picture) {
   // Grey needs no colour.
   const size_t count = work.config.channels == 1 ? 1 : work.planes.size();
   for (size_t i = 0; i < work.planes.size(); ++i) {
-    if (i < count && PlaneRows(picture.format, i, picture.height) > 0)
-      Resize(Work::Part(picture, i, part), work.planes[i], place.size());
-    else
-      work.planes[i].release();
+    work.planes[i].release();
+    if (i >= count || PlaneRows(picture.format, i, picture.height) == 0) continue;
+    const cv::Mat given_plane = Work::Part(picture, i, part);
+    if (given_plane.size() == place.size()) {
+      work.planes[i] = given_plane;
+    } else {
+      Resize(given_plane, work.resized[i], place.size());
+      work.planes[i] = work.resized[i];
+    }
   }
   work.Colour(picture, place);
   return std::span<const uint8_t>(work.pixels);
