@@ -1,9 +1,11 @@
-// The measurements of `rill bench forecast`, one file a task: bench_NAME.cc.
+// What the measurements have in common, and those of `rill bench forecast`, one file a task:
+// bench_NAME.cc.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -44,6 +46,8 @@ Result<BenchReport> BenchLtsf(const BenchOptions& options);      // ltsf
 Result<BenchReport> BenchSpeed(const BenchOptions& options);     // speed
 Result<BenchReport> BenchEquality(const BenchOptions& options);  // equality
 
+// The value that so large a share of the values does not exceed; there must be some.
+double Quantile(std::vector<double> values, double share);
 // Resident memory of this process.
 uint64_t ResidentBytes();
 

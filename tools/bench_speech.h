@@ -32,8 +32,6 @@ Result<BenchReport> BenchSpeechStreams(const SpeechBenchOptions& options);    //
 Result<BenchReport> BenchSpeechSilence(const SpeechBenchOptions& options);    // silence
 Result<BenchReport> BenchSpeechEndurance(const SpeechBenchOptions& options);  // endurance
 
-// The value that so large a share of the values does not exceed; there must be some.
-double Quantile(std::vector<double> values, double share);
 // Folder of the speech data set.
 std::string SpeechFolder(const SpeechBenchOptions& options);
 // All samples of a recording.

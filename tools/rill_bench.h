@@ -5,6 +5,7 @@
 
 namespace rill {
 
+void AddBenchClassify(CLI::App& bench, int& code);
 void AddBenchForecast(CLI::App& bench, int& code);
 void AddBenchGenerate(CLI::App& bench, int& code);
 void AddBenchSpeech(CLI::App& bench, int& code);

@@ -99,5 +99,37 @@ TEST_F(Classify, SaysHowItIsUsed) {
               HasSubstr("end <= begin"));
 }
 
+TEST_F(Classify, BenchCountsWhatIsRight) {
+  // The model's own opinion of two pictures, then of each folder's name.
+  const std::string png = Picture("a.png", "pngenc"), snow = Picture("b.png", "pngenc", "snow");
+  const auto label = [&](const std::string& file) {
+    return json::parse(Run("classify --json " + kPictures + file).out)["label"].get<std::string>();
+  };
+  std::string upper = label(png);
+  std::ranges::transform(upper, upper.begin(), [](unsigned char c) { return std::toupper(c); });
+  std::filesystem::create_directories(Path("set/" + upper));
+  std::filesystem::copy(png, Path("set/" + upper + "/1.png"));
+  const Outcome right = Run("bench classify --json " + kPictures + Path("set"));
+  ASSERT_EQ(right.code, 0) << right.err;
+  EXPECT_EQ(json::parse(right.out)["accuracy"], 1.0);
+  EXPECT_EQ(json::parse(right.out)["labels"][label(png)], 1.0);
+  const json classes = json::parse(Run("classify --json " + kPictures + png).out)["classes"];
+  std::string other = classes.begin().key();
+  if (other == label(png)) other = std::next(classes.begin()).key();
+  std::filesystem::create_directories(Path("set/" + other));
+  std::filesystem::copy(png, Path("set/" + other + "/2.png"));
+  EXPECT_EQ(json::parse(Run("bench classify --json " + kPictures + Path("set")).out)["accuracy"],
+            0.5);
+  EXPECT_THAT(Run("bench classify " + kPictures + snow).err, HasSubstr("is none of the"));
+  EXPECT_THAT(Run("bench classify " + kPictures).err, HasSubstr("accuracy needs files"));
+}
+
+TEST_F(Classify, BenchMeasuresPictures) {
+  const Outcome speed = Run("bench classify --task speed --seconds 0.1 --json " + kPictures);
+  ASSERT_EQ(speed.code, 0) << speed.err;
+  EXPECT_GT(json::parse(speed.out)["pictures_s"], 0.0);
+  EXPECT_NE(Run("bench classify --task speed " + kOmni + "--head none").code, 0);
+}
+
 }  // namespace
 }  // namespace rill::testing
