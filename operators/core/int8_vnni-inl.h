@@ -40,14 +40,12 @@ RILL_VNNI_INLINE __m128i Load16(const std::byte* from) {
   return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
 }
 
-// Asks for the part of the panel after this one that lies as far into it as a group of blocks. Into
-// the second cache: the first one has too few requests in flight to keep up with the memory.
-RILL_VNNI_INLINE void FetchNext(const std::byte* panel, size_t panel_bytes, size_t block,
-                                size_t count, size_t blocks) {
-  const char* from = reinterpret_cast<const char*>(panel) + panel_bytes;
-  for (size_t at = block * panel_bytes / blocks; at < (block + count) * panel_bytes / blocks;
-       at += 64)
-    _mm_prefetch(from + at, _MM_HINT_T2);
+// Asks for memory that comes next. Into the second cache: the first one has too few requests in
+// flight to keep up with the memory.
+RILL_VNNI_INLINE void Fetch(const std::byte* from, size_t bytes) {
+#pragma GCC unroll 8
+  for (size_t at = 0; at < bytes; at += 64)
+    _mm_prefetch(reinterpret_cast<const char*>(from) + at, _MM_HINT_T2);
 }
 
 // 16 bytes of four of the 16 rows: of rows m, m + 4, m + 8 and m + 12.

@@ -184,8 +184,9 @@ RILL_VNNI void MultiplyPanels(const MappedMatrix& w, const Int8Rows& x, size_t p
   const size_t blocks = w.inputs() / kBlockInputs;
   for (size_t b = 0; b < blocks; b += kUnpackedBlocks) {
     const size_t count = std::min(kUnpackedBlocks, blocks - b);
-    FetchNext(w.row(panel * kPanelOutputs), kPanels * kPanelOutputs * w.row_bytes(), b, count,
-              blocks);
+    Fetch(w.row((panel + kPanels) * kPanelOutputs) +
+              kPanels * kPanelOutputs * w.row_bytes() * b / blocks,
+          kPanels * kPanelOutputs * w.row_bytes() * count / blocks);
     for (size_t p = 0; p < kPanels; ++p)
       Unpack(w.type(), Rows(w, panel + p), b, count, unpacked[p]);
     for (size_t i = 0; i < count; ++i) {

@@ -22,37 +22,82 @@ RILL_VNNI_INLINE __m512i Broadcast16(const int8_t* from) {
   return _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
 }
 
+// The memory is asked for what is needed so many panels later: in narrow matrices the next one
+// would come too late.
+constexpr size_t kAhead = 3;
+
+// The rows of a whole panel from some byte on. They are told from two pointers and four distances,
+// all in registers: the compiler, left alone, would keep sixteen pointers, most of them elsewhere.
+class WalkedPanel {
+ public:
+  WalkedPanel(const MappedMatrix& w, size_t panel)
+      : low_(w.row(panel * kPanelOutputs)),
+        high_(low_ + kPanelOutputs / 2 * w.row_bytes()),
+        one_(w.row_bytes()),
+        three_(3 * one_),
+        five_(5 * one_),
+        seven_(7 * one_) {}
+
+  RILL_VNNI_INLINE const std::byte* row(size_t i) const {
+    const std::byte* base = i < kPanelOutputs / 2 ? low_ : high_;
+    switch (i % (kPanelOutputs / 2)) {
+      case 0: return base;
+      case 1: return base + one_;
+      case 2: return base + 2 * one_;
+      case 3: return base + three_;
+      case 4: return base + 4 * one_;
+      case 5: return base + five_;
+      case 6: return base + 2 * three_;
+      default: return base + seven_;
+    }
+  }
+  // At the beginning of a step: what follows is told anew from the registers.
+  RILL_VNNI_INLINE void Hold() {
+    asm("" : "+r"(low_), "+r"(high_), "+r"(one_), "+r"(three_), "+r"(five_), "+r"(seven_));
+  }
+  RILL_VNNI_INLINE void Advance(size_t bytes) {
+    low_ += bytes;
+    high_ += bytes;
+  }
+
+ private:
+  const std::byte *low_, *high_;
+  size_t one_, three_, five_, seven_;
+};
+
 // One row times one panel of Q4_0 or Q8_0, straight from the file's blocks.
 template <TensorType kType>
 RILL_VNNI void MultiplyOne(const MappedMatrix& w, const Int8Rows& x, size_t panel, View<float> y) {
-  constexpr size_t kBytes = kType == TensorType::kQ4_0 ? 18 : 34;
-  const WholePanel rows(w, panel);
+  constexpr size_t kScale = 2, kBytes = kScale + (kType == TensorType::kQ4_0 ? 16 : 32);
+  WalkedPanel rows(w, panel);
   const __m512i low = _mm512_set1_epi8(15), sign = _mm512_set1_epi8(static_cast<char>(0x80));
+  const std::byte* next = w.row((panel + kAhead) * kPanelOutputs);
   const size_t blocks = w.inputs() / kBlockInputs;
   __m512 total = _mm512_setzero_ps();
   for (size_t b = 0; b < blocks; ++b) {
-    FetchNext(rows.base, kPanelOutputs * w.row_bytes(), b, 1, blocks);
-    const size_t offset = b * kBytes + 2;
+    Fetch(next + b * kPanelOutputs * kBytes, kPanelOutputs * kBytes);
+    rows.Hold();
     const int8_t* values = x.values + b * kBlockInputs;
     const __m512i first = Broadcast16(values), second = Broadcast16(values + kHalfBlock);
     __m512i sums[4];
 #pragma GCC unroll 4
     for (size_t m = 0; m < 4; ++m) {
-      const __m512i bytes = LoadFour(rows, m, offset);
+      const __m512i bytes = LoadFour(rows, m, kScale);
       __m512i lower, upper;
       if constexpr (kType == TensorType::kQ4_0) {
         lower = _mm512_and_si512(bytes, low);
         upper = _mm512_and_si512(_mm512_srli_epi16(bytes, 4), low);
       } else {
         lower = _mm512_xor_si512(bytes, sign);
-        upper = _mm512_xor_si512(LoadFour(rows, m, offset + kHalfBlock), sign);
+        upper = _mm512_xor_si512(LoadFour(rows, m, kScale + kHalfBlock), sign);
       }
       sums[m] = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(_mm512_setzero_si512(), lower, first),
                                     upper, second);
     }
     const __m512i sum = _mm512_add_epi32(SumsOfFour(sums), _mm512_set1_epi32(x.starts[b]));
-    const __m512 scale = _mm512_mul_ps(GatherHalves(rows, offset - 2), _mm512_set1_ps(x.scales[b]));
+    const __m512 scale = _mm512_mul_ps(GatherHalves(rows, 0), _mm512_set1_ps(x.scales[b]));
     total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), scale, total);
+    rows.Advance(kBytes);
   }
   _mm512_storeu_ps(y.data + panel * kPanelOutputs, total);
 }
@@ -69,19 +114,25 @@ RILL_VNNI_INLINE void LoadAll(const Rows& rows, size_t offset, __m512i (&out)[4]
   for (size_t m = 0; m < 4; ++m) out[m] = LoadFour(rows, m, offset);
 }
 
-// The integer sums of the 16 halves of eight blocks of Q6_K, in the order of the inputs.
+// The integer sums of the 16 halves of eight blocks of Q6_K, in the order of the inputs. Asks for
+// the same blocks of a later panel, `ahead`, little by little: the memory answers better than to
+// many requests at once.
 template <typename Rows>
-RILL_VNNI_INLINE void SumQ6(const Rows& rows, size_t begin, const int8_t* values,
-                            __m512i (&out)[16]) {
+RILL_VNNI_INLINE void SumQ6(const Rows& rows, const int8_t* values, __m512i (&out)[16],
+                            const std::byte* ahead) {
+  constexpr size_t kPart = kPanelOutputs * 210 / 4;
   const __m512i low = _mm512_set1_epi8(15), first_two = _mm512_set1_epi8(0x30);
+#pragma GCC unroll 2
   for (size_t half = 0; half < 2; ++half)
+#pragma GCC unroll 2
     for (size_t part = 0; part < 2; ++part) {
+      Fetch(ahead + (2 * half + part) * kPart, kPart);
       __m512i highs[4];
-      LoadAll(rows, begin + 128 + 32 * half + 16 * part, highs);
+      LoadAll(rows, 128 + 32 * half + 16 * part, highs);
 #pragma GCC unroll 2
       for (size_t odd = 0; odd < 2; ++odd) {
         __m512i lows[4], first[4], second[4], sums[2][4] = {};
-        LoadAll(rows, begin + 64 * half + 32 * odd + 16 * part, lows);
+        LoadAll(rows, 64 * half + 32 * odd + 16 * part, lows);
 #pragma GCC unroll 4
         for (size_t m = 0; m < 4; ++m) {
           // Bits 2 odd and 2 odd + 4 of a byte, and the ones above them, moved to the fifth place.
@@ -102,20 +153,23 @@ RILL_VNNI_INLINE void SumQ6(const Rows& rows, size_t begin, const int8_t* values
     }
 }
 
-// The integer sums of eight blocks of Q4_K or Q5_K.
+// The integer sums of eight blocks of Q4_K or Q5_K; `ahead` as above.
 template <bool kFifthBits, typename Rows>
-RILL_VNNI_INLINE void SumK(const Rows& rows, size_t begin, const int8_t* values,
-                           __m512i (&out)[8]) {
+RILL_VNNI_INLINE void SumK(const Rows& rows, const int8_t* values, __m512i (&out)[8],
+                           const std::byte* ahead) {
+  constexpr size_t kPart = kPanelOutputs * (kFifthBits ? 176 : 144) / 4;
   const __m512i low = _mm512_set1_epi8(15);
   __m512i fifths[2][4];
   if constexpr (kFifthBits)
-    for (size_t part = 0; part < 2; ++part) LoadAll(rows, begin + 16 + 16 * part, fifths[part]);
+    for (size_t part = 0; part < 2; ++part) LoadAll(rows, 16 + 16 * part, fifths[part]);
+#pragma GCC unroll 4
   for (size_t pair = 0; pair < 4; ++pair) {
+    Fetch(ahead + pair * kPart, kPart);
     __m512i sums[2][4] = {};
 #pragma GCC unroll 2
     for (size_t part = 0; part < 2; ++part) {
       __m512i fours[4], first[4], second[4];
-      LoadAll(rows, begin + (kFifthBits ? 48 : 16) + 32 * pair + 16 * part, fours);
+      LoadAll(rows, (kFifthBits ? 48 : 16) + 32 * pair + 16 * part, fours);
 #pragma GCC unroll 4
       for (size_t m = 0; m < 4; ++m) {
         first[m] = _mm512_and_si512(fours[m], low);
@@ -139,13 +193,14 @@ RILL_VNNI void MultiplyOneK(const MappedMatrix& w, const Int8Rows& x, size_t pan
   constexpr size_t kBytes = kType == TensorType::kQ4_K   ? 144
                             : kType == TensorType::kQ5_K ? 176
                                                          : 210;
-  const WholePanel rows(w, panel);
+  WalkedPanel rows(w, panel);
+  const std::byte* next = w.row((panel + kAhead) * kPanelOutputs);
   const size_t blocks = w.inputs() / kBlockInputs;
   __m512 total = _mm512_setzero_ps();
   for (size_t b = 0; b < blocks; b += kUnpackedBlocks) {
-    FetchNext(rows.base, kPanelOutputs * w.row_bytes(), b, kUnpackedBlocks, blocks);
-    const size_t begin = b / kUnpackedBlocks * kBytes;
+    const std::byte* ahead = next + kPanelOutputs * (b / kUnpackedBlocks) * kBytes;
     const int8_t* values = x.values + b * kBlockInputs;
+    rows.Hold();
     const auto add = [&](__m512i sum, int32_t start, __m512 scale, float x_scale) RILL_VNNI {
       total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_add_epi32(sum, _mm512_set1_epi32(start))),
                               _mm512_mul_ps(scale, _mm512_set1_ps(x_scale)), total);
@@ -153,19 +208,20 @@ RILL_VNNI void MultiplyOneK(const MappedMatrix& w, const Int8Rows& x, size_t pan
     if constexpr (kType == TensorType::kQ6_K) {
       __m512i sums[16];
       __m512 scales[16];
-      SumQ6(rows, begin, values, sums);
-      UnpackQ6Scales(rows, begin, scales);
+      SumQ6(rows, values, sums, ahead);
+      UnpackQ6Scales(rows, 0, scales);
       for (size_t i = 0; i < 16; ++i)
         add(sums[i], x.starts[2 * b + i], scales[i], x.scales[b + i / 2]);
     } else {
       __m512i sums[8];
-      SumK<kType == TensorType::kQ5_K>(rows, begin, values, sums);
-      const KParts parts = UnpackKParts(rows, begin);
+      SumK<kType == TensorType::kQ5_K>(rows, values, sums, ahead);
+      const KParts parts = UnpackKParts(rows, 0);
       for (size_t i = 0; i < 8; ++i) {
         add(sums[i], x.starts[b + i], parts.scales[i], x.scales[b + i]);
         total = _mm512_fnmadd_ps(parts.mins[i], _mm512_set1_ps(x.offsets[b + i]), total);
       }
     }
+    rows.Advance(kBytes);
   }
   _mm512_storeu_ps(y.data + panel * kPanelOutputs, total);
 }
