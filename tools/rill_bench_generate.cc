@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <memory>
 
 #include "pipeline/generator.h"
@@ -17,11 +18,14 @@ namespace {
 constexpr const char* kExamples = R"(Examples:
   rill bench generate -m m.gguf --prompt 512 --gen 64 --threads 2 --json
   rill bench generate -m m.gguf --prompt 0 --depth 16384 --gen 32
-  rill bench generate -m m.gguf --prompt 0 --gen 32 --sessions 16)";
+  rill bench generate -m m.gguf --prompt 0 --gen 32 --sessions 16
+  rill bench generate -m m.gguf --stream 1000000 --window 4096 --sinks 4 --state stream.state)";
 
 struct BenchGenerateCommand {
   std::string model;
   size_t prompt = 512, generated = 64, depth = 0, threads = 0, sessions = 1, repeats = 3;
+  size_t stream = 0;
+  std::string state;  // file to go on from and to leave
   Model::Options context{.context = 0};
   bool json = false;
 };
@@ -37,12 +41,67 @@ double Median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-// Tokens that no text needs to hold: time does not depend on them.
-std::vector<int32_t> SomeTokens(size_t count, size_t known, uint64_t seed) {
+// Tokens that no text needs to hold: time does not depend on them. Those from `first` on.
+std::vector<int32_t> SomeTokens(size_t count, size_t known, uint64_t seed, size_t first = 0) {
   std::vector<int32_t> tokens;
-  for (size_t i = 0; i < count; ++i)
+  for (size_t i = first; i < first + count; ++i)
     tokens.push_back(static_cast<int32_t>(RandomBits(seed, i) % known));
   return tokens;
+}
+
+// Streams tokens through in blocks, and tells memory and speed after 1,024 of them, after four
+// times as many, and so on. Ends with the last, or when interrupted; with a file of the state the
+// next run goes on from there.
+Result<void> BenchStream(Generator stream, const BenchGenerateCommand& command) {
+  constexpr size_t kBlock = 1024, kMostState = size_t{1} << 34;
+  const std::filesystem::path state = command.state;
+  if (!command.state.empty() && std::filesystem::exists(state)) {
+    const auto bytes = ReadFile(state, kMostState);
+    if (!bytes) return bytes.error();
+    if (const Result<void> restored = stream.Restore(*bytes); !restored)
+      return Error{state.string() + ": " + restored.error().message};
+  }
+  const auto at = [&] { return static_cast<size_t>(stream.position()); };
+  if (!command.json)
+    fmt::print("     tokens  tokens a second  resident MB  above the first block MB\n");
+  const size_t begun = at();
+  size_t since = begun, next = kBlock;
+  while (next <= begun) next *= 4;
+  uint64_t loaded = 0;  // bytes resident after the first block, the weights among them
+  double seconds = 0;
+  while (at() < command.stream && !Interrupted()) {
+    const size_t count = std::min({kBlock, command.stream - at(), next - at()});
+    const auto tokens = SomeTokens(count, stream.model().text()->tokens(), 3, at());
+    Result<void> pushed;
+    seconds += Seconds([&] { pushed = stream.Push(tokens); });
+    if (!pushed) return pushed.error();
+    if (loaded == 0) {
+      // What the first token out reads of the file is not to be counted as growth.
+      if (const auto token = stream.Fork().Next(); !token) return token.error();
+      loaded = ResidentBytes();
+    }
+    const uint64_t resident = ResidentBytes();
+    if (at() < next && at() < command.stream && !Interrupted()) continue;
+    const double speed = static_cast<double>(at() - since) / seconds,
+                 mb = static_cast<double>(resident) / 1e6,
+                 above = mb - static_cast<double>(loaded) / 1e6;
+    if (command.json)
+      fmt::print("{}\n", nlohmann::ordered_json(
+                             {{"tokens", at()},
+                              {"begun_at", begun},
+                              {"tok_s", speed},
+                              {"rss_mb", mb},
+                              {"above_first_block_mb", above},
+                              {"state_mb", static_cast<double>(stream.state_bytes()) / 1e6}})
+                             .dump());
+    else
+      fmt::print("{:>11}  {:>15.1f}  {:>11.1f}  {:>24.1f}\n", Grouped(at()), speed, mb, above);
+    std::fflush(stdout);
+    since = at();
+    seconds = 0;
+    if (at() == next) next *= 4;
+  }
+  return command.state.empty() ? Result<void>() : WriteAtomically(command.state, stream.Save());
 }
 
 Result<double> PrefillSpeed(const Generator& fresh, size_t count, size_t repeats) {
@@ -86,8 +145,10 @@ Result<double> DecodeSpeed(const Generator& fresh, const BenchGenerateCommand& c
 Result<void> BenchGenerate(BenchGenerateCommand command) {
   const Result<std::string> path = FindModel(command.model);
   if (!path) return path.error();
-  if (command.context.context == 0)
-    command.context.context = std::max(command.prompt, command.depth + command.generated + 1);
+  if (command.context.context == 0 && command.context.window == 0)
+    command.context.context = command.stream > 0
+                                  ? command.stream
+                                  : std::max(command.prompt, command.depth + command.generated + 1);
   const Result<std::shared_ptr<const Model>> model = Model::Load(*path, command.context);
   if (!model) return model.error();
   if ((*model)->text() == nullptr)
@@ -95,6 +156,7 @@ Result<void> BenchGenerate(BenchGenerateCommand command) {
   auto runner = std::make_shared<TextRunner>(**model, command.threads);
   const Result<Generator> fresh = Generator::Open(*model, {.ignore_end = true}, runner);
   if (!fresh) return fresh.error();
+  if (command.stream > 0) return BenchStream(*fresh, command);
   const Result<double> prefill = PrefillSpeed(*fresh, command.prompt, command.repeats);
   if (!prefill) return prefill.error();
   const Result<double> decode = DecodeSpeed(*fresh, command);
@@ -144,8 +206,11 @@ void AddBenchGenerate(CLI::App& bench, int& code) {
   add("--context", options->context.context, "Tokens that attention sees; 0: as many as needed");
   add("--window", options->context.window, "or so many of the last tokens");
   add("--sinks", options->context.sinks, "and so many of the first");
-  command->add_flag("--json", options->json, "One JSON object");
+  add("--stream", options->stream, "Instead: tokens read in blocks; speed and memory on the way");
+  add("--state", options->state, "with --stream: file to go on from, if it is there, and to leave");
+  command->add_flag("--json", options->json, "One JSON object; with --stream, one a line");
   command->callback([options, &code] {
+    CatchInterrupt();
     const Result<void> done = BenchGenerate(*options);
     code = done ? kDone : Fail(done.error());
   });

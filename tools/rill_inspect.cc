@@ -17,7 +17,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kExamples = R"(Examples:
   rill inspect sensor-forecast
-  rill inspect model.gguf --tensors --keys --json)";
+  rill inspect model.gguf --tensors --keys --json
+  rill inspect LFM2-1.2B-Q4_0.gguf --context 128000)";
 constexpr size_t kShownElements = 8;  // of a list, in a table
 constexpr size_t kShownLetters = 100;
 
@@ -121,6 +122,23 @@ std::vector<Part> PartsOf(const Model& model, const Session* session) {
   return parts;
 }
 
+// Of a mixture of experts, the parameters that a token uses.
+std::optional<uint64_t> UsedParameters(const Weights& weights) {
+  const Result<std::string> architecture = weights.Text("general.architecture");
+  if (!architecture) return std::nullopt;
+  constexpr int64_t kMost = 65536;
+  const auto count = weights.Integer(*architecture + ".expert_count", 1, kMost);
+  if (!count) return std::nullopt;
+  const auto used = weights.Integer(*architecture + ".expert_used_count", 1, *count);
+  if (!used) return std::nullopt;
+  uint64_t sum = 0;
+  for (const auto& [name, tensor] : weights.tensors())
+    sum += name.find("_exps.") == std::string::npos
+               ? tensor.elements()
+               : tensor.elements() / static_cast<uint64_t>(*count) * static_cast<uint64_t>(*used);
+  return sum;
+}
+
 // General keys worth showing, where they are there.
 Json About(const Weights& weights) {
   Json about = Json::object();
@@ -132,6 +150,7 @@ Json About(const Weights& weights) {
   uint64_t parameters = 0;
   for (const auto& [_, tensor] : weights.tensors()) parameters += tensor.elements();
   about["parameters"] = parameters;
+  if (const std::optional<uint64_t> used = UsedParameters(weights)) about["a_token_uses"] = *used;
   about["tensors"] = weights.tensors().size();
   return about;
 }
@@ -172,7 +191,9 @@ Json Describe(const Model& model, const std::vector<Part>& parts, const Session*
                                 {"conversations", model.chat() != nullptr}};
   if (model.generate() != nullptr)
     json["heads"]["generate"] = {{"tokens", model.generate()->tokens()},
-                                 {"context", model.options().context}};
+                                 {"context", model.options().context},
+                                 {"window", model.options().window},
+                                 {"sinks", model.options().sinks}};
   for (const auto& [name, head] : model.classify())
     json["heads"][name] = {{"labels", head.labels()}, {"exclusive", head.exclusive()}};
   if (one != nullptr && two != nullptr) {
@@ -221,9 +242,15 @@ void PrintModel(const Json& json, const std::vector<Part>& parts) {
     fmt::print("encoder      text: {} tokens{}\n",
                Grouped(encoders["text"]["vocabulary"].get<size_t>()),
                encoders["text"]["conversations"].get<bool>() ? ", conversations in ChatML" : "");
-  if (heads.contains("generate"))
-    fmt::print("head         generate: the state is that of a context of {} tokens\n",
-               Grouped(heads["generate"]["context"].get<size_t>()));
+  if (heads.contains("generate")) {
+    const Json& head = heads["generate"];
+    const size_t window = head["window"].get<size_t>();
+    fmt::print("head         generate: the state is that of {}\n",
+               window > 0
+                   ? fmt::format("the last {} tokens and the first {}", Grouped(window),
+                                 head["sinks"].get<size_t>())
+                   : fmt::format("a context of {} tokens", Grouped(head["context"].get<size_t>())));
+  }
   for (const auto& [name, head] : heads.items())
     if (name.starts_with("classify"))
       fmt::print("head         {}: {} labels, {}\n", name, head["labels"].size(),
@@ -244,8 +271,9 @@ void PrintModel(const Json& json, const std::vector<Part>& parts) {
 
 enum class Show { kNothing, kTables };
 
-Result<Json> DescribeModel(const std::shared_ptr<const Weights>& weights, Show show) {
-  const Result<std::shared_ptr<const Model>> model = Model::Load(weights);
+Result<Json> DescribeModel(const std::shared_ptr<const Weights>& weights,
+                           const Model::Options& options, Show show) {
+  const Result<std::shared_ptr<const Model>> model = Model::Load(weights, options);
   if (!model) return model.error();
   // Sessions of one and two channels: their difference is what a channel costs.
   const Result<Session> one = Session::Open(*model, {.channels = 1});
@@ -259,6 +287,7 @@ Result<Json> DescribeModel(const std::shared_ptr<const Weights>& weights, Show s
 
 struct InspectCommand {
   std::string model;
+  Model::Options context;
   bool tensors = false, keys = false, json = false;
 };
 
@@ -280,7 +309,7 @@ Result<void> Inspect(const InspectCommand& command) {
   const Result<std::string> architecture = (*weights)->Text("general.architecture");
   if (architecture && Model::Knows(*architecture)) {
     const Result<Json> described =
-        DescribeModel(*weights, command.json ? Show::kNothing : Show::kTables);
+        DescribeModel(*weights, command.context, command.json ? Show::kNothing : Show::kTables);
     if (described) {
       json.update(*described);
     } else {
@@ -320,6 +349,10 @@ void AddInspect(CLI::App& app, int& code) {
   CLI::App* command = app.add_subcommand("inspect", "Show what a model file holds");
   command->footer(kExamples);
   command->add_option("MODEL", options->model, "GGUF file or name of a model")->required();
+  command->add_option("--context", options->context.context,
+                      "Text: tokens that attention sees, for the size of the state");
+  command->add_option("--window", options->context.window, "Text: or so many of the last tokens");
+  command->add_option("--sinks", options->context.sinks, "Text: and so many of the first");
   command->add_flag("--tensors", options->tensors, "List the tensors");
   command->add_flag("--keys", options->keys, "List the keys");
   command->add_flag("--json", options->json, "One JSON object instead of tables");

@@ -1,4 +1,4 @@
-// `rill quantize`, `generate` and `inspect` on a tiny model of Liquid AI's shape.
+// `rill quantize`, `generate`, `inspect` and `bench generate` on a tiny model of Liquid AI's shape.
 #include "pipeline/model.h"
 #include "pipeline/snapshot.h"
 #include "tests/support/liquid_file.h"
@@ -83,6 +83,50 @@ TEST_F(Text, InspectShowsTextModels) {
   EXPECT_EQ(parameters, shown["parameters"]) << "a tensor belongs to no part";
   const Outcome table = Run("inspect " + Path("f32.gguf"));
   EXPECT_NE(table.out.find("conversations in ChatML"), std::string::npos) << table.out;
+}
+
+TEST_F(Text, InspectCountsStateAndWhatATokenUses) {
+  const auto state = [&](const std::string& options) {
+    const json shown = json::parse(Run("inspect " + Path("f32.gguf") + " --json" + options).out);
+    uint64_t bytes = 0;
+    for (const json& layer : shown["layers"]) bytes += layer["state_bytes"].get<uint64_t>();
+    return bytes;
+  };
+  // Two layers with keys and values of two heads of 64, in float16.
+  EXPECT_EQ(state(" --context 2048") - state(" --context 1024"), 1024u * 2 * 2 * 2 * 64 * 2);
+  EXPECT_LT(state(" --window 100 --sinks 4"), state(" --context 200"));
+  EXPECT_NE(Run("inspect " + Path("f32.gguf") + " --window 100 --sinks 4")
+                .out.find("the last 100 tokens and the first 4"),
+            std::string::npos);
+
+  LiquidShape mixture;
+  mixture.architecture = "lfm2moe";
+  mixture.experts = 4;
+  ASSERT_TRUE(WriteAtomically(Path("moe.gguf"), LiquidFile(mixture).Bytes()));
+  const json shown = json::parse(Run("inspect " + Path("moe.gguf") + " --json").out);
+  // Three of four layers have experts; half of them are used.
+  uint64_t experts = 0;
+  const auto weights = *Weights::Open(Path("moe.gguf"));
+  for (const auto& [name, tensor] : weights->tensors())
+    if (name.find("_exps.") != std::string::npos) experts += tensor.elements();
+  EXPECT_GT(experts, 0u);
+  EXPECT_EQ(shown["a_token_uses"], shown["parameters"].get<uint64_t>() - experts / 2);
+}
+
+TEST_F(Text, AStreamGoesOnFromItsState) {
+  const std::string bench =
+      "bench generate -m " + Path("f32.gguf") + " --window 64 --sinks 4 --json --stream ";
+  ASSERT_EQ(Run(bench + "5000 --state " + Path("whole")).code, 0);
+  ASSERT_EQ(Run(bench + "1500 --state " + Path("parts")).code, 0);
+  const Outcome rest = Run(bench + "5000 --state " + Path("parts"));
+  ASSERT_EQ(rest.code, 0) << rest.err;
+  EXPECT_EQ(Slurp(Path("parts")), Slurp(Path("whole")));
+  const std::vector<json> lines = Lines(rest.out);
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_EQ(lines[0]["tokens"], 4096);
+  EXPECT_EQ(lines[0]["begun_at"], 1500);
+  EXPECT_EQ(lines[1]["tokens"], 5000);
+  ExpectSentence(Run(bench + "9 --state " + Path("rows.csv")), "rows.csv");
 }
 
 }  // namespace
