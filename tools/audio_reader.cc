@@ -33,7 +33,7 @@ AudioReader& AudioReader::operator=(AudioReader&&) noexcept = default;
 AudioReader::~AudioReader() = default;
 
 Result<AudioReader> AudioReader::OpenFile(const std::string& path, size_t rate_hz) {
-  Result<MediaPipeline> media = MediaPipeline::OpenFile(path, Converters(rate_hz));
+  Result<MediaPipeline> media = MediaPipeline::OpenFile(path, Converters(rate_hz), "sound");
   if (!media) return media.error();
   return AudioReader(std::make_unique<Source>(std::move(*media), false));
 }

@@ -8,6 +8,23 @@
 #include "tools/console.h"
 
 namespace rill {
+namespace {
+
+// When all streams of a file are known: an error if none goes into the converters. Without it the
+// end could come and nothing would say so.
+void LookForLinks(GstElement* decoder, gpointer wanted) {
+  bool linked = false;
+  const auto look = [](GstElement*, GstPad* pad, gpointer found) -> gboolean {
+    *static_cast<bool*>(found) |= gst_pad_is_linked(pad) == TRUE;
+    return TRUE;
+  };
+  gst_element_foreach_src_pad(decoder, look, &linked);
+  if (linked) return;
+  GST_ELEMENT_ERROR(decoder, STREAM, WRONG_TYPE,
+                    ("holds no %s", static_cast<const std::string*>(wanted)->c_str()), (nullptr));
+}
+
+}  // namespace
 
 struct MediaPipeline::Pipeline {
   ~Pipeline() {
@@ -18,7 +35,7 @@ struct MediaPipeline::Pipeline {
     gst_object_unref(element);
   }
 
-  std::string name;
+  std::string name, wanted;
   GstElement* element = nullptr;
   GstAppSink* sink = nullptr;
   GstSample* sample = nullptr;
@@ -30,25 +47,26 @@ MediaPipeline& MediaPipeline::operator=(MediaPipeline&&) noexcept = default;
 MediaPipeline::~MediaPipeline() = default;
 
 Result<MediaPipeline> MediaPipeline::OpenFile(const std::string& path,
-                                              const std::string& converters) {
-  const std::string rest =
-      " ! decodebin ! " + converters + " ! appsink name=sink sync=false max-buffers=16";
-  if (path == "-") return Open("fdsrc" + rest, "standard input", "");
+                                              const std::string& converters,
+                                              const std::string& wanted) {
+  const std::string rest = " ! decodebin name=decoder ! " + converters +
+                           " ! appsink name=sink sync=false max-buffers=16";
+  if (path == "-") return Open("fdsrc" + rest, "standard input", "", wanted);
   std::error_code ignored;
   if (!std::filesystem::exists(path, ignored)) return Error{path + ": there is no such file"};
   if (std::filesystem::is_directory(path, ignored)) return Error{path + ": is a directory"};
-  return Open("filesrc name=source" + rest, path, path);
+  return Open("filesrc name=source" + rest, path, path, wanted);
 }
 
 Result<MediaPipeline> MediaPipeline::OpenLive(const std::string& source, const std::string& name,
                                               const std::string& converters) {
   return Open(
       source + " ! " + converters + " ! appsink name=sink sync=false max-buffers=6000 drop=true",
-      name, "");
+      name);
 }
 
 Result<MediaPipeline> MediaPipeline::Open(const std::string& description, const std::string& name,
-                                          const std::string& location) {
+                                          const std::string& location, const std::string& wanted) {
   gst_init(nullptr, nullptr);
   auto pipeline = std::make_unique<Pipeline>();
   pipeline->name = name;
@@ -65,6 +83,11 @@ Result<MediaPipeline> MediaPipeline::Open(const std::string& description, const 
     GstElement* file = gst_bin_get_by_name(bin, "source");
     g_object_set(file, "location", location.c_str(), nullptr);
     gst_object_unref(file);
+  }
+  if (GstElement* decoder = gst_bin_get_by_name(bin, "decoder"); !wanted.empty()) {
+    pipeline->wanted = wanted;
+    g_signal_connect(decoder, "no-more-pads", G_CALLBACK(LookForLinks), &pipeline->wanted);
+    gst_object_unref(decoder);
   }
   if (gst_element_set_state(pipeline->element, GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE) {
     const auto complaint = BusError(pipeline->element, name);

@@ -14,8 +14,10 @@ class MediaPipeline {
  public:
   // What comes out of a file, - for the standard input, or of whatever else a description in the
   // language of gst-launch-1.0 gives, behind `converters`, which end in caps. A live source that
-  // nobody keeps up with loses its oldest buffers; others wait.
-  static Result<MediaPipeline> OpenFile(const std::string& path, const std::string& converters);
+  // nobody keeps up with loses its oldest buffers; others wait. `wanted` is for the error of a file
+  // in which nothing suits the converters: "it holds no picture".
+  static Result<MediaPipeline> OpenFile(const std::string& path, const std::string& converters,
+                                        const std::string& wanted);
   static Result<MediaPipeline> OpenLive(const std::string& source, const std::string& name,
                                         const std::string& converters);
 
@@ -34,7 +36,8 @@ class MediaPipeline {
   struct Pipeline;
   explicit MediaPipeline(std::unique_ptr<Pipeline> pipeline);
   static Result<MediaPipeline> Open(const std::string& description, const std::string& name,
-                                    const std::string& location);
+                                    const std::string& location = "",
+                                    const std::string& wanted = "");
 
   std::unique_ptr<Pipeline> pipeline_;
 };

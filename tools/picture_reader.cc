@@ -51,7 +51,7 @@ PictureReader& PictureReader::operator=(PictureReader&&) noexcept = default;
 PictureReader::~PictureReader() = default;
 
 Result<PictureReader> PictureReader::OpenFile(const std::string& path) {
-  Result<MediaPipeline> media = MediaPipeline::OpenFile(path, kConverters);
+  Result<MediaPipeline> media = MediaPipeline::OpenFile(path, kConverters, "picture");
   if (!media) return media.error();
   return PictureReader(std::make_unique<Source>(std::move(*media)));
 }

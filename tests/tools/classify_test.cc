@@ -71,6 +71,7 @@ TEST_F(Classify, HearsSound) {
   const Outcome sound = Run("classify --head sounds --as sound --json " + kOmni + wav);
   ASSERT_EQ(sound.code, 0) << sound.err;
   EXPECT_EQ(json::parse(sound.out)["classes"].size(), 3u);
+  ExpectSentence(Run("classify " + kPictures + wav), wav + ": holds no picture");
   // A model of both takes what the file has.
   EXPECT_EQ(Run("classify --head sounds --json " + kOmni + wav).out, sound.out);
 }
