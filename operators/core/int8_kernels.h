@@ -17,6 +17,20 @@ constexpr size_t kBlockInputs = 32;
 constexpr size_t kHalfBlock = 16;
 constexpr size_t kUnpackedBlocks = 8;  // unpacked together: the 256 inputs of a K block
 
+// The rows of a panel lie apart, which no prefetcher of a CPU follows: kernels ask for what they
+// need so many panels later. Into the second cache: the first one has too few requests in flight to
+// keep up with the memory. To be inlined, or a compiler may find that it does nothing.
+constexpr size_t kPanelsAhead = 3;
+#if defined(__GNUC__)
+__attribute__((always_inline))
+#endif
+inline void
+Fetch([[maybe_unused]] const std::byte* from, [[maybe_unused]] size_t bytes) {
+#if defined(__GNUC__)
+  for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch(from + at, 0, 1);
+#endif
+}
+
 // How a type's codes become weights: w = scale (code - zero) - min.
 struct CodeForm {
   int zero;
@@ -57,6 +71,7 @@ constexpr size_t TotalsFloats(size_t rows) { return 2 * rows * kPanelOutputs; }
 // The kernels; null where the CPU or RILL_TARGET rules them out, or the compiler does not know
 // them.
 Int8Kernel PortableInt8Kernel();
+Int8Kernel Avx2Int8Kernel();
 Int8Kernel VnniInt8Kernel();
 
 // What VnniInt8Kernel does with whole panels and one row.

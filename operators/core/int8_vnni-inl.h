@@ -40,14 +40,6 @@ RILL_VNNI_INLINE __m128i Load16(const std::byte* from) {
   return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
 }
 
-// Asks for memory that comes next. Into the second cache: the first one has too few requests in
-// flight to keep up with the memory.
-RILL_VNNI_INLINE void Fetch(const std::byte* from, size_t bytes) {
-#pragma GCC unroll 8
-  for (size_t at = 0; at < bytes; at += 64)
-    _mm_prefetch(reinterpret_cast<const char*>(from) + at, _MM_HINT_T2);
-}
-
 // 16 bytes of four of the 16 rows: of rows m, m + 4, m + 8 and m + 12.
 template <typename Rows>
 RILL_VNNI_INLINE __m512i LoadFour(const Rows& rows, size_t m, size_t offset) {

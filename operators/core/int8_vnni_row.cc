@@ -22,10 +22,6 @@ RILL_VNNI_INLINE __m512i Broadcast16(const int8_t* from) {
   return _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
 }
 
-// The memory is asked for what is needed so many panels later: in narrow matrices the next one
-// would come too late.
-constexpr size_t kAhead = 3;
-
 // The rows of a whole panel from some byte on. They are told from two pointers and four distances,
 // all in registers: the compiler, left alone, would keep sixteen pointers, most of them elsewhere.
 class WalkedPanel {
@@ -71,7 +67,7 @@ RILL_VNNI void MultiplyOne(const MappedMatrix& w, const Int8Rows& x, size_t pane
   constexpr size_t kScale = 2, kBytes = kScale + (kType == TensorType::kQ4_0 ? 16 : 32);
   WalkedPanel rows(w, panel);
   const __m512i low = _mm512_set1_epi8(15), sign = _mm512_set1_epi8(static_cast<char>(0x80));
-  const std::byte* next = w.row((panel + kAhead) * kPanelOutputs);
+  const std::byte* next = w.row((panel + kPanelsAhead) * kPanelOutputs);
   const size_t blocks = w.inputs() / kBlockInputs;
   __m512 total = _mm512_setzero_ps();
   for (size_t b = 0; b < blocks; ++b) {
@@ -194,7 +190,7 @@ RILL_VNNI void MultiplyOneK(const MappedMatrix& w, const Int8Rows& x, size_t pan
                             : kType == TensorType::kQ5_K ? 176
                                                          : 210;
   WalkedPanel rows(w, panel);
-  const std::byte* next = w.row((panel + kAhead) * kPanelOutputs);
+  const std::byte* next = w.row((panel + kPanelsAhead) * kPanelOutputs);
   const size_t blocks = w.inputs() / kBlockInputs;
   __m512 total = _mm512_setzero_ps();
   for (size_t b = 0; b < blocks; b += kUnpackedBlocks) {

@@ -17,7 +17,11 @@ namespace {
 constexpr size_t kPartBytes = 1 << 17;
 
 Int8Kernel BestInt8Kernel() {
-  static const Int8Kernel kernel = VnniInt8Kernel() ? VnniInt8Kernel() : PortableInt8Kernel();
+  static const Int8Kernel kernel = [] {
+    for (const Int8Kernel known : {VnniInt8Kernel(), Avx2Int8Kernel()})
+      if (known != nullptr) return known;
+    return PortableInt8Kernel();
+  }();
   return kernel;
 }
 

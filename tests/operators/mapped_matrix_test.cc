@@ -95,21 +95,29 @@ TEST_P(MappedMatrixTest, WhatIsNotFiniteShowsInItsRowAndNoOther) {
 // The kernels for a CPU's instructions give what the plain loops give, but for the fused adds.
 TEST_P(MappedMatrixTest, KernelsAgreeWithPlainLoops) {
   if (!IsQuantised(GetParam())) GTEST_SKIP() << "not a quantised type";
-  if (VnniInt8Kernel() == nullptr) GTEST_SKIP() << "no such CPU or RILL_TARGET";
   Random random(3);
   constexpr size_t kOutputs = 50, kInputs = 768;
   const auto bytes = RandomBlocks(GetParam(), kOutputs * kInputs, 1, random);
   const MappedMatrix w(GetParam(), bytes, kOutputs, kInputs);
-  for (const size_t rows : {1, 3}) {
-    const std::vector<float> x = random.Floats(rows * kInputs), got = Product(w, x);
+  for (const size_t rows : {1, 3, 9}) {
+    const std::vector<float> x = random.Floats(rows * kInputs);
     std::vector<int8_t> values(rows * kInputs);
     std::vector<float> scales(rows * kInputs / 32), offsets(scales.size());
     std::vector<int32_t> starts(2 * scales.size());
     Int8Rows rounded{rows, values.data(), scales.data(), starts.data(), offsets.data()};
     RoundRows({x.data(), rows, kInputs}, FormOf(GetParam()), 0, kInputs / 32, rounded);
-    std::vector<float> want(rows * kOutputs), totals(TotalsFloats(rows));
-    PortableInt8Kernel()(w, rounded, 0, 4, {want.data(), rows, kOutputs}, totals.data());
-    for (size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], want[i], 2e-5) << i;
+    std::vector<float> totals(TotalsFloats(rows));
+    const auto product = [&](Int8Kernel kernel) {
+      std::vector<float> y(rows * kOutputs);
+      kernel(w, rounded, 0, 4, {y.data(), rows, kOutputs}, totals.data());
+      return y;
+    };
+    const std::vector<float> want = product(PortableInt8Kernel());
+    for (const Int8Kernel kernel : {Avx2Int8Kernel(), VnniInt8Kernel()}) {
+      if (kernel == nullptr) continue;  // no such CPU, or RILL_TARGET rules it out
+      const std::vector<float> got = product(kernel);
+      for (size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], want[i], 2e-5) << i;
+    }
   }
 }
 
