@@ -18,22 +18,61 @@
 namespace rill {
 namespace {
 
-// Where the rows of a panel's outputs lie: of a whole panel one behind another, of the last one,
-// where there are fewer, the last again and again; their sums are not used.
-struct WholePanel {
-  WholePanel(const MappedMatrix& w, size_t panel)
-      : base(w.row(panel * kPanelOutputs)), pitch(w.row_bytes()) {}
-  RILL_VNNI_INLINE const std::byte* row(size_t i) const { return base + i * pitch; }
-  const std::byte* base;
-  size_t pitch;
+// The rows of a whole panel, from some byte on. They are told from two pointers and four distances,
+// all in registers: the compiler, left alone, would keep sixteen pointers, most of them elsewhere.
+class WalkedPanel {
+ public:
+  WalkedPanel(const MappedMatrix& w, size_t panel)
+      : low_(w.row(panel * kPanelOutputs)),
+        high_(low_ + kPanelOutputs / 2 * w.row_bytes()),
+        one_(w.row_bytes()),
+        three_(3 * one_),
+        five_(5 * one_),
+        seven_(7 * one_) {}
+
+  RILL_VNNI_INLINE const std::byte* row(size_t i) const {
+    const std::byte* base = i < kPanelOutputs / 2 ? low_ : high_;
+    switch (i % (kPanelOutputs / 2)) {
+      case 0: return base;
+      case 1: return base + one_;
+      case 2: return base + 2 * one_;
+      case 3: return base + three_;
+      case 4: return base + 4 * one_;
+      case 5: return base + five_;
+      case 6: return base + 2 * three_;
+      default: return base + seven_;
+    }
+  }
+  // At the beginning of a step: what follows is told anew from the registers.
+  RILL_VNNI_INLINE void Hold() {
+    asm("" : "+r"(low_), "+r"(high_), "+r"(one_), "+r"(three_), "+r"(five_), "+r"(seven_));
+  }
+  RILL_VNNI_INLINE void Advance(size_t bytes) {
+    low_ += bytes;
+    high_ += bytes;
+  }
+
+ private:
+  const std::byte *low_, *high_;
+  size_t one_, three_, five_, seven_;
 };
-struct PartPanel {
+
+// The same of the last panel, where there are fewer rows: the last one again and again; their sums
+// are not used.
+class PartPanel {
+ public:
   PartPanel(const MappedMatrix& w, size_t panel) {
     for (size_t o = 0; o < kPanelOutputs; ++o)
-      rows[o] = w.row(std::min(panel * kPanelOutputs + o, w.outputs() - 1));
+      rows_[o] = w.row(std::min(panel * kPanelOutputs + o, w.outputs() - 1));
   }
-  RILL_VNNI_INLINE const std::byte* row(size_t i) const { return rows[i]; }
-  const std::byte* rows[kPanelOutputs];
+  RILL_VNNI_INLINE const std::byte* row(size_t i) const { return rows_[i]; }
+  void Hold() {}
+  void Advance(size_t bytes) {
+    for (const std::byte*& row : rows_) row += bytes;
+  }
+
+ private:
+  const std::byte* rows_[kPanelOutputs];
 };
 
 RILL_VNNI_INLINE __m128i Load16(const std::byte* from) {

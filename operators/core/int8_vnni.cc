@@ -21,41 +21,42 @@ RILL_VNNI_INLINE void Put(PanelBlock& block, size_t group, __m512i codes) {
 }
 
 template <typename Rows>
-RILL_VNNI void UnpackQ4(const Rows& rows, size_t first_block, size_t count, PanelBlock* out) {
-  const size_t begin = first_block * 18;
+RILL_VNNI void UnpackQ4(Rows rows, size_t count, PanelBlock* out) {
   const __m512i low = _mm512_set1_epi8(15);
   for (size_t b = 0; b < count; ++b) {
+    rows.Hold();
     __m512i pairs[4];
-    Gather(rows, begin + b * 18 + 2, pairs);
+    Gather(rows, 2, pairs);
 #pragma GCC unroll 4
     for (size_t j = 0; j < 4; ++j) {
       Put(out[b], j, _mm512_and_si512(pairs[j], low));
       Put(out[b], j + 4, _mm512_and_si512(_mm512_srli_epi16(pairs[j], 4), low));
     }
-    _mm512_store_ps(out[b].scales[0], GatherHalves(rows, begin + b * 18));
+    _mm512_store_ps(out[b].scales[0], GatherHalves(rows, 0));
+    rows.Advance(18);
   }
 }
 
 template <typename Rows>
-RILL_VNNI void UnpackQ8(const Rows& rows, size_t first_block, size_t count, PanelBlock* out) {
-  const size_t begin = first_block * 34;
+RILL_VNNI void UnpackQ8(Rows rows, size_t count, PanelBlock* out) {
   const __m512i sign = _mm512_set1_epi8(static_cast<char>(0x80));
   for (size_t b = 0; b < count; ++b) {
+    rows.Hold();
 #pragma GCC unroll 2
     for (size_t part = 0; part < 2; ++part) {
       __m512i bytes[4];
-      Gather(rows, begin + b * 34 + 2 + 16 * part, bytes);
+      Gather(rows, 2 + 16 * part, bytes);
 #pragma GCC unroll 4
       for (size_t j = 0; j < 4; ++j) Put(out[b], 4 * part + j, _mm512_xor_si512(bytes[j], sign));
     }
-    _mm512_store_ps(out[b].scales[0], GatherHalves(rows, begin + b * 34));
+    _mm512_store_ps(out[b].scales[0], GatherHalves(rows, 0));
+    rows.Advance(34);
   }
 }
 
 template <bool kFifthBits, typename Rows>
-RILL_VNNI void UnpackK(const Rows& rows, size_t first_block, PanelBlock* out) {
-  const size_t begin = first_block / 8 * (kFifthBits ? 176 : 144);
-  const KParts parts = UnpackKParts(rows, begin);
+RILL_VNNI void UnpackK(const Rows& rows, PanelBlock* out) {
+  const KParts parts = UnpackKParts(rows, 0);
   for (size_t b = 0; b < kUnpackedBlocks; ++b) {
     _mm512_store_ps(out[b].scales[0], parts.scales[b]);
     _mm512_store_ps(out[b].mins, parts.mins[b]);
@@ -63,10 +64,10 @@ RILL_VNNI void UnpackK(const Rows& rows, size_t first_block, PanelBlock* out) {
   const __m512i low = _mm512_set1_epi8(15);
   for (size_t part = 0; part < 2; ++part) {  // of the 32 bytes that two blocks share
     __m512i fifths[4];
-    if constexpr (kFifthBits) Gather(rows, begin + 16 + 16 * part, fifths);
+    if constexpr (kFifthBits) Gather(rows, 16 + 16 * part, fifths);
     for (size_t pair = 0; pair < 4; ++pair) {
       __m512i fours[4];
-      Gather(rows, begin + (kFifthBits ? 48 : 16) + 32 * pair + 16 * part, fours);
+      Gather(rows, (kFifthBits ? 48 : 16) + 32 * pair + 16 * part, fours);
 #pragma GCC unroll 4
       for (size_t j = 0; j < 4; ++j) {
         __m512i first = _mm512_and_si512(fours[j], low);
@@ -83,19 +84,18 @@ RILL_VNNI void UnpackK(const Rows& rows, size_t first_block, PanelBlock* out) {
 }
 
 template <typename Rows>
-RILL_VNNI void UnpackQ6(const Rows& rows, size_t first_block, PanelBlock* out) {
-  const size_t begin = first_block / 8 * 210;
+RILL_VNNI void UnpackQ6(const Rows& rows, PanelBlock* out) {
   __m512 scales[16];
-  UnpackQ6Scales(rows, begin, scales);
+  UnpackQ6Scales(rows, 0, scales);
   for (size_t s = 0; s < 16; ++s) _mm512_store_ps(out[s / 2].scales[s % 2], scales[s]);
   const __m512i low = _mm512_set1_epi8(15), two = _mm512_set1_epi8(3);
   for (size_t half = 0; half < 2; ++half)
     for (size_t part = 0; part < 2; ++part) {
       __m512i highs[4];
-      Gather(rows, begin + 128 + 32 * half + 16 * part, highs);
+      Gather(rows, 128 + 32 * half + 16 * part, highs);
       for (size_t odd = 0; odd < 2; ++odd) {
         __m512i lows[4];
-        Gather(rows, begin + 64 * half + 32 * odd + 16 * part, lows);
+        Gather(rows, 64 * half + 32 * odd + 16 * part, lows);
         PanelBlock& first = out[4 * half + odd];
         PanelBlock& second = out[4 * half + odd + 2];
         const __m128i shift = _mm_cvtsi32_si128(static_cast<int>(2 * odd));
@@ -112,14 +112,15 @@ RILL_VNNI void UnpackQ6(const Rows& rows, size_t first_block, PanelBlock* out) {
     }
 }
 
+// `count` blocks of a panel, whose rows are walked to the first of them.
 template <typename Rows>
-void Unpack(TensorType type, const Rows& rows, size_t first_block, size_t count, PanelBlock* out) {
+void Unpack(TensorType type, const Rows& rows, size_t count, PanelBlock* out) {
   switch (type) {
-    case TensorType::kQ4_0: return UnpackQ4(rows, first_block, count, out);
-    case TensorType::kQ8_0: return UnpackQ8(rows, first_block, count, out);
-    case TensorType::kQ6_K: return UnpackQ6(rows, first_block, out);
-    case TensorType::kQ5_K: return UnpackK<true>(rows, first_block, out);
-    default: return UnpackK<false>(rows, first_block, out);
+    case TensorType::kQ4_0: return UnpackQ4(rows, count, out);
+    case TensorType::kQ8_0: return UnpackQ8(rows, count, out);
+    case TensorType::kQ6_K: return UnpackQ6(rows, out);
+    case TensorType::kQ5_K: return UnpackK<true>(rows, out);
+    default: return UnpackK<false>(rows, out);
   }
 }
 
@@ -187,8 +188,11 @@ RILL_VNNI void MultiplyPanels(const MappedMatrix& w, const Int8Rows& x, size_t p
     Fetch(w.row((panel + kPanels) * kPanelOutputs) +
               kPanels * kPanelOutputs * w.row_bytes() * b / blocks,
           kPanels * kPanelOutputs * w.row_bytes() * count / blocks);
-    for (size_t p = 0; p < kPanels; ++p)
-      Unpack(w.type(), Rows(w, panel + p), b, count, unpacked[p]);
+    for (size_t p = 0; p < kPanels; ++p) {
+      Rows rows(w, panel + p);
+      rows.Advance(w.row_bytes() * b / blocks);
+      Unpack(w.type(), rows, count, unpacked[p]);
+    }
     for (size_t i = 0; i < count; ++i) {
       const PanelBlock* block[kPanels];
       for (size_t p = 0; p < kPanels; ++p) block[p] = &unpacked[p][i];
@@ -213,9 +217,9 @@ void MultiplyAll(const MappedMatrix& w, const Int8Rows& x, size_t first_panel, s
     panel = std::max(panel, whole);
   }
   for (; panel + kPair <= whole; panel += kPair)
-    MultiplyPanels<kPair, kHalfScales, kMins, WholePanel>(w, x, panel, y, totals);
+    MultiplyPanels<kPair, kHalfScales, kMins, WalkedPanel>(w, x, panel, y, totals);
   for (; panel < whole; ++panel)
-    MultiplyPanels<1, kHalfScales, kMins, WholePanel>(w, x, panel, y, totals);
+    MultiplyPanels<1, kHalfScales, kMins, WalkedPanel>(w, x, panel, y, totals);
   if (panel < end_panel) MultiplyPanels<1, kHalfScales, kMins, PartPanel>(w, x, panel, y, totals);
 }
 

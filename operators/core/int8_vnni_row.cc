@@ -22,45 +22,6 @@ RILL_VNNI_INLINE __m512i Broadcast16(const int8_t* from) {
   return _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
 }
 
-// The rows of a whole panel from some byte on. They are told from two pointers and four distances,
-// all in registers: the compiler, left alone, would keep sixteen pointers, most of them elsewhere.
-class WalkedPanel {
- public:
-  WalkedPanel(const MappedMatrix& w, size_t panel)
-      : low_(w.row(panel * kPanelOutputs)),
-        high_(low_ + kPanelOutputs / 2 * w.row_bytes()),
-        one_(w.row_bytes()),
-        three_(3 * one_),
-        five_(5 * one_),
-        seven_(7 * one_) {}
-
-  RILL_VNNI_INLINE const std::byte* row(size_t i) const {
-    const std::byte* base = i < kPanelOutputs / 2 ? low_ : high_;
-    switch (i % (kPanelOutputs / 2)) {
-      case 0: return base;
-      case 1: return base + one_;
-      case 2: return base + 2 * one_;
-      case 3: return base + three_;
-      case 4: return base + 4 * one_;
-      case 5: return base + five_;
-      case 6: return base + 2 * three_;
-      default: return base + seven_;
-    }
-  }
-  // At the beginning of a step: what follows is told anew from the registers.
-  RILL_VNNI_INLINE void Hold() {
-    asm("" : "+r"(low_), "+r"(high_), "+r"(one_), "+r"(three_), "+r"(five_), "+r"(seven_));
-  }
-  RILL_VNNI_INLINE void Advance(size_t bytes) {
-    low_ += bytes;
-    high_ += bytes;
-  }
-
- private:
-  const std::byte *low_, *high_;
-  size_t one_, three_, five_, seven_;
-};
-
 // One row times one panel of Q4_0 or Q8_0, straight from the file's blocks.
 template <TensorType kType>
 RILL_VNNI void MultiplyOne(const MappedMatrix& w, const Int8Rows& x, size_t panel, View<float> y) {
