@@ -117,9 +117,9 @@ Result<void> Weights::Read() {
   }
   key_bytes_ = bytes_.subspan(first_key, cursor.at() - first_key);
 
-  uint64_t alignment = 32;  // the format's default
+  uint64_t alignment = 32;  // the format's default; numbers are read where they lie
   if (Has("general.alignment")) {
-    const Result<int64_t> given = Integer("general.alignment", 1, 1 << 20);
+    const Result<int64_t> given = Integer("general.alignment", 8, 1 << 20);
     if (!given) return given.error();
     alignment = static_cast<uint64_t>(*given);
     if ((alignment & (alignment - 1)) != 0)

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <cstring>
+#include <type_traits>
 
 #include "operators/core/quant.h"
 
@@ -83,21 +85,98 @@ void MultiplyKernel(const PackedMatrix& w, View<const float> x, const float* bia
   }
 }
 
-float DotKernel(const float* a, const float* b, size_t count) {
+// Both may be anything that `load(from + i)` gives lanes of and `tail` the last few; the sums are
+// added in one order.
+template <typename B, typename Load, typename Tail>
+HWY_INLINE float DotOf(const float* a, const B* b, size_t count, const Load& load,
+                       const Tail& tail) {
   const Floats d;
   const size_t lanes = hn::Lanes(d);
   Vector even = hn::Zero(d), odd = hn::Zero(d);
   size_t i = 0;
   for (; i + 2 * lanes <= count; i += 2 * lanes) {
-    even = hn::MulAdd(hn::LoadU(d, a + i), hn::LoadU(d, b + i), even);
-    odd = hn::MulAdd(hn::LoadU(d, a + i + lanes), hn::LoadU(d, b + i + lanes), odd);
+    even = hn::MulAdd(hn::LoadU(d, a + i), load(b + i), even);
+    odd = hn::MulAdd(hn::LoadU(d, a + i + lanes), load(b + i + lanes), odd);
   }
   if (i + lanes <= count) {
-    even = hn::MulAdd(hn::LoadU(d, a + i), hn::LoadU(d, b + i), even);
+    even = hn::MulAdd(hn::LoadU(d, a + i), load(b + i), even);
     i += lanes;
   }
-  if (i < count) odd = hn::MulAdd(LoadTail(a + i, count - i), LoadTail(b + i, count - i), odd);
+  if (i < count) odd = hn::MulAdd(LoadTail(a + i, count - i), tail(b + i, count - i), odd);
   return hn::GetLane(hn::SumOfLanes(d, hn::Add(even, odd)));
+}
+
+float DotKernel(const float* a, const float* b, size_t count) {
+  return DotOf(
+      a, b, count, [](const float* from) HWY_ATTR { return hn::LoadU(Floats(), from); },
+      [](const float* from, size_t n) HWY_ATTR { return LoadTail(from, n); });
+}
+
+float DotHalvesKernel(const float* a, const uint16_t* b, size_t count) {
+  const hn::Rebind<hwy::float16_t, Floats> half;
+  return DotOf(
+      a, reinterpret_cast<const hwy::float16_t*>(b), count,
+      [half](const hwy::float16_t* from)
+          HWY_ATTR { return hn::PromoteTo(Floats(), hn::LoadU(half, from)); },
+      [half](const hwy::float16_t* from, size_t n) HWY_ATTR {
+        HWY_ALIGN hwy::float16_t some[HWY_MAX_BYTES / sizeof(float)] = {};
+        std::memcpy(some, from, n * sizeof *from);
+        return hn::PromoteTo(Floats(), hn::LoadU(half, some));
+      });
+}
+
+// kRows rows of a times kOthers rows of b, each as DotKernel adds them.
+template <size_t kRows, size_t kOthers>
+void DotTile(View<const float> a, View<const float> b, float* HWY_RESTRICT y, size_t stride) {
+  const Floats d;
+  const size_t lanes = hn::Lanes(d), count = a.columns;
+  Vector even[kRows][kOthers], odd[kRows][kOthers];
+#pragma GCC unroll 4
+  for (size_t r = 0; r < kRows; ++r)
+#pragma GCC unroll 4
+    for (size_t o = 0; o < kOthers; ++o) even[r][o] = odd[r][o] = hn::Zero(d);
+  const auto add = [&](const auto& load, size_t i, auto& sums) HWY_ATTR {
+    Vector others[kOthers];
+#pragma GCC unroll 4
+    for (size_t o = 0; o < kOthers; ++o) others[o] = load(b[o].data() + i);
+#pragma GCC unroll 4
+    for (size_t r = 0; r < kRows; ++r) {
+      const Vector value = load(a[r].data() + i);
+#pragma GCC unroll 4
+      for (size_t o = 0; o < kOthers; ++o) sums[r][o] = hn::MulAdd(value, others[o], sums[r][o]);
+    }
+  };
+  const auto whole = [d](const float* from) HWY_ATTR { return hn::LoadU(d, from); };
+  size_t i = 0;
+  for (; i + 2 * lanes <= count; i += 2 * lanes) {
+    add(whole, i, even);
+    add(whole, i + lanes, odd);
+  }
+  if (i + lanes <= count) {
+    add(whole, i, even);
+    i += lanes;
+  }
+  if (i < count) {
+    const size_t left = count - i;
+    add([left](const float* from) HWY_ATTR { return LoadTail(from, left); }, i, odd);
+  }
+  for (size_t r = 0; r < kRows; ++r)
+    for (size_t o = 0; o < kOthers; ++o)
+      y[r * stride + o] = hn::GetLane(hn::SumOfLanes(d, hn::Add(even[r][o], odd[r][o])));
+}
+
+void DotAllKernel(View<const float> a, View<const float> b, float* y, size_t stride) {
+  constexpr size_t kRows = HWY_MAX_BYTES >= 64 ? 4 : 2;  // sums of 16 or 8 registers
+  size_t o = 0;
+  const auto rows = [&]<size_t kOthers>(std::integral_constant<size_t, kOthers>) HWY_ATTR {
+    size_t r = 0;
+    for (; r + kRows <= a.rows; r += kRows)
+      DotTile<kRows, kOthers>(a.Rows(r, kRows), b.Rows(o, kOthers), y + r * stride + o, stride);
+    for (; r < a.rows; ++r)
+      DotTile<1, kOthers>(a.Rows(r, 1), b.Rows(o, kOthers), y + r * stride + o, stride);
+  };
+  for (; o + 2 <= b.rows; o += 2) rows(std::integral_constant<size_t, 2>());
+  if (o < b.rows) rows(std::integral_constant<size_t, 1>());
 }
 
 void RmsNormKernel(View<const float> x, const float* w, float epsilon, View<float> y) {
@@ -184,6 +263,8 @@ namespace rill {
 
 HWY_EXPORT(MultiplyKernel);
 HWY_EXPORT(DotKernel);
+HWY_EXPORT(DotHalvesKernel);
+HWY_EXPORT(DotAllKernel);
 HWY_EXPORT(RmsNormKernel);
 HWY_EXPORT(LayerNormKernel);
 HWY_EXPORT(AddIntoKernel);
@@ -248,6 +329,16 @@ void Sigmoid(std::span<const float> x, std::span<float> out) {
 float Dot(std::span<const float> a, std::span<const float> b) {
   assert(a.size() == b.size());
   return HWY_DYNAMIC_DISPATCH(DotKernel)(a.data(), b.data(), a.size());
+}
+
+float DotHalves(std::span<const float> a, std::span<const uint16_t> b) {
+  assert(a.size() == b.size());
+  return HWY_DYNAMIC_DISPATCH(DotHalvesKernel)(a.data(), b.data(), a.size());
+}
+
+void DotAll(View<const float> a, View<const float> b, size_t first, View<float> y) {
+  assert(a.columns == b.columns && y.rows == a.rows && first + b.rows <= y.columns);
+  HWY_DYNAMIC_DISPATCH(DotAllKernel)(a, b, y.data + first, y.columns);
 }
 
 void MulAddInto(float scale, std::span<const float> x, std::span<float> out) {

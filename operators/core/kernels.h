@@ -55,6 +55,9 @@ void Tanh(std::span<const float> x, float in_scale, float out_scale,
 void Sigmoid(std::span<const float> x, std::span<float> out);
 
 float Dot(std::span<const float> a, std::span<const float> b);
+float DotHalves(std::span<const float> a, std::span<const uint16_t> b);  // of float16, as Dot adds
+// y[i, first + j] = Dot(a[i], b[j]), the same bits.
+void DotAll(View<const float> a, View<const float> b, size_t first, View<float> y);
 void MulAddInto(float scale, std::span<const float> x, std::span<float> out);  // out += scale x
 void HalvesToFloats(std::span<const uint16_t> halves, std::span<float> out);
 void FloatsToHalves(std::span<const float> x, std::span<uint16_t> out);

@@ -78,10 +78,23 @@ void MultiplyBf16(const MappedMatrix& w, View<const float> x, Scratch& scratch, 
   });
 }
 
-// Rows of weights become float32 one by one, and meet all rows of x.
+// One row, straight from the file: the same sums as below.
+void MultiplyRow(const MappedMatrix& w, std::span<const float> x, Scratch& scratch,
+                 std::span<float> y) {
+  Split(scratch.workers(), w.outputs(), w.row_bytes(), [&](size_t first, size_t end, size_t) {
+    for (size_t o = first; o < end; ++o)
+      y[o] = w.type() == TensorType::kF16
+                 ? DotHalves(x, {reinterpret_cast<const uint16_t*>(w.row(o)), x.size()})
+                 : Dot(x, {reinterpret_cast<const float*>(w.row(o)), x.size()});
+  });
+}
+
+// A few rows of weights at a time become float32, and meet all rows of x.
+constexpr size_t kFloatRows = 4;
+
 void MultiplyFloats(const MappedMatrix& w, View<const float> x, Scratch& scratch, View<float> y) {
   Scratch::Frame frame(scratch);
-  const View<float> rows = frame.Take(Threads(scratch), w.inputs());
+  const View<float> rows = frame.Take(Threads(scratch) * kFloatRows, w.inputs());
   View<const float> inputs = x;
   if (w.type() == TensorType::kBF16) {
     const View<float> rounded = frame.Take(x.rows, x.columns);
@@ -92,9 +105,11 @@ void MultiplyFloats(const MappedMatrix& w, View<const float> x, Scratch& scratch
   }
   Split(scratch.workers(), w.outputs(), w.row_bytes(),
         [&](size_t first, size_t end, size_t thread) {
-          for (size_t o = first; o < end; ++o) {
-            w.Read(o, rows[thread]);
-            for (size_t r = 0; r < x.rows; ++r) y[r][o] = Dot(inputs[r], rows[thread]);
+          for (size_t o = first; o < end; o += kFloatRows) {
+            const size_t count = std::min(kFloatRows, end - o);
+            const View<float> some = rows.Rows(thread * kFloatRows, count);
+            for (size_t i = 0; i < count; ++i) w.Read(o + i, some[i]);
+            DotAll(inputs, some, o, y);
           }
         });
 }
@@ -132,7 +147,7 @@ size_t MappedMatrix::ScratchFloats(size_t rows, size_t threads) const {
     const size_t blocks = inputs_ / kBlockInputs;
     return blocks * rows * (kBlockInputs / 4 + 4) + threads * TotalsFloats(rows);
   }
-  return threads * inputs_ + (type_ == TensorType::kBF16 ? rows * inputs_ : 0);
+  return threads * kFloatRows * inputs_ + (type_ == TensorType::kBF16 ? rows * inputs_ : 0);
 }
 
 void Multiply(const MappedMatrix& w, View<const float> x, Scratch& scratch, View<float> y) {
@@ -141,6 +156,8 @@ void Multiply(const MappedMatrix& w, View<const float> x, Scratch& scratch, View
     MultiplyQuantised(w, x, scratch, y);
   } else if (w.type() == TensorType::kBF16 && BestBf16Kernel() != nullptr) {
     MultiplyBf16(w, x, scratch, y);
+  } else if (x.rows == 1 && w.type() != TensorType::kBF16) {
+    MultiplyRow(w, x[0], scratch, y[0]);
   } else {
     MultiplyFloats(w, x, scratch, y);
   }

@@ -5,6 +5,8 @@
 #include <cassert>
 #include <cstring>
 
+#include "operators/core/kernels.h"
+
 namespace rill {
 namespace {
 
@@ -93,13 +95,11 @@ void ToFloat(TensorType type, std::span<const std::byte> bytes, std::span<float>
   switch (type) {
     case TensorType::kF32: std::memcpy(values.data(), from, values.size_bytes()); return;
     case TensorType::kF16:
-      for (float& value : values) value = HalfToFloat(Read<uint16_t>(from)), from += 2;
+      HalvesToFloats({reinterpret_cast<const uint16_t*>(from), values.size()}, values);
       return;
     case TensorType::kBF16:
-      for (float& value : values) {
-        value = std::bit_cast<float>(static_cast<uint32_t>(Read<uint16_t>(from)) << 16);
-        from += 2;
-      }
+      for (size_t i = 0; i < values.size(); ++i)
+        values[i] = std::bit_cast<float>(static_cast<uint32_t>(Read<uint16_t>(from + 2 * i)) << 16);
       return;
     case TensorType::kQ8_0:
       ForBlocks(bytes, values, 34, 32, [](const std::byte* block, float* to) {

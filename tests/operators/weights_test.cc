@@ -118,6 +118,17 @@ TEST(Weights, RefusesWhatIsNoGguf) {
   EXPECT_EQ(Weights::Open("/dev").error().message, "/dev: not a model file: it is no regular file");
 }
 
+TEST(Weights, RefusesAnAlignmentThatNumbersDoNotHave) {
+  const auto aligned = [](uint32_t bytes) {
+    GgufBuilder builder;
+    builder.Key("general.alignment", bytes);
+    return ErrorOf(builder.Bytes());
+  };
+  EXPECT_EQ(aligned(32), "");
+  EXPECT_NE(aligned(4).find("general.alignment"), std::string::npos) << aligned(4);
+  EXPECT_EQ(aligned(24), "m.gguf: general.alignment is 24, no power of two");
+}
+
 TEST(Weights, RefusesArraysOfMillions) {
   for (const bool refused : {false, true}) {
     GgufBuilder builder;
