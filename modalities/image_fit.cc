@@ -123,7 +123,8 @@ struct ImageFitter::Work {
   ImageConfig config;
   cv::Size size;  // the model's
   std::array<cv::Mat, 3> resized;
-  std::array<cv::Mat, 3> planes;  // of the model's size: the picture's own, or the resized ones
+  // Of the model's size, within Run(): the picture's own, or the resized ones.
+  std::array<cv::Mat, 3> planes;
   cv::Mat yuv;
   std::vector<uint8_t> pixels;
 };

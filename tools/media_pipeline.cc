@@ -84,8 +84,9 @@ Result<MediaPipeline> MediaPipeline::Open(const std::string& description, const 
     g_object_set(file, "location", location.c_str(), nullptr);
     gst_object_unref(file);
   }
-  if (GstElement* decoder = gst_bin_get_by_name(bin, "decoder"); !wanted.empty()) {
+  if (!wanted.empty()) {
     pipeline->wanted = wanted;
+    GstElement* decoder = gst_bin_get_by_name(bin, "decoder");
     g_signal_connect(decoder, "no-more-pads", G_CALLBACK(LookForLinks), &pipeline->wanted);
     gst_object_unref(decoder);
   }

@@ -15,7 +15,7 @@ class MediaPipeline {
   // What comes out of a file, - for the standard input, or of whatever else a description in the
   // language of gst-launch-1.0 gives, behind `converters`, which end in caps. A live source that
   // nobody keeps up with loses its oldest buffers; others wait. `wanted` is for the error of a file
-  // in which nothing suits the converters: "it holds no picture".
+  // in which nothing suits the converters: "a.wav: holds no picture".
   static Result<MediaPipeline> OpenFile(const std::string& path, const std::string& converters,
                                         const std::string& wanted);
   static Result<MediaPipeline> OpenLive(const std::string& source, const std::string& name,

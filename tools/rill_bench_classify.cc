@@ -25,7 +25,7 @@ constexpr const char* kExamples = R"(Examples:
 A file's label is the name of its folder, in letters of either case, with _ for a space.)";
 
 struct BenchClassifyCommand {
-  std::string task = "accuracy", model, head;
+  std::string task = "accuracy", model, head, as;
   std::vector<std::string> paths;
   size_t width = 640, height = 480;
   double seconds = 10;
@@ -50,8 +50,9 @@ Result<std::vector<std::filesystem::path>> FilesOf(const std::vector<std::string
       files.emplace_back(path);
       continue;
     }
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(path, failed))
-      if (entry.is_regular_file()) files.push_back(entry.path());
+    for (std::filesystem::recursive_directory_iterator entry(path, failed), end;
+         !failed && entry != end; entry.increment(failed))
+      if (std::error_code ignored; entry->is_regular_file(ignored)) files.push_back(entry->path());
     if (failed) return Error{path + ": " + failed.message()};
   }
   std::ranges::sort(files);
@@ -99,13 +100,17 @@ Result<BenchReport> BenchAccuracy(const BenchClassifyCommand& command, Medium me
   Progress progress("files", files->size());
   for (const std::filesystem::path& path : *files) {
     if (Interrupted()) break;
-    const std::string folder = std::filesystem::absolute(path).parent_path().filename();
+    const std::string folder =
+        std::filesystem::absolute(path).lexically_normal().parent_path().filename();
     const auto label = std::ranges::find(labels, Plain(folder), Plain);
     if (label == labels.end())
       return Error{fmt::format("{}: \"{}\" is none of the {} labels of {}", path.string(), folder,
                                labels.size(), command.model)};
     Classifier stream = fresh;
     if (const Result<void> taken = Push(path, medium, stream); !taken) return taken.error();
+    if (Interrupted()) break;  // perhaps within the file
+    if (stream.head().frames() == 0)
+      return Error{path.string() + ": is shorter than a frame of the model"};
     const size_t best = Likeliest(stream.head().Mean(), 1).at(0);
     for (Count* count : {&all, &counts[static_cast<size_t>(label - labels.begin())]}) {
       ++count->files;
@@ -138,24 +143,24 @@ Result<BenchReport> BenchAccuracy(const BenchClassifyCommand& command, Medium me
 Result<BenchReport> BenchPictures(const BenchClassifyCommand& command, Classifier stream) {
   const size_t row = 3 * command.width;
   constexpr size_t kPictures = 8;
-  std::vector<std::vector<uint8_t>> pixels(kPictures);
-  for (size_t i = 0; i < kPictures; ++i)
-    for (size_t at = 0; at < row * command.height; ++at)
-      pixels[i].push_back(static_cast<uint8_t>(at / row + at % row * (i + 1)));
+  // One picture and the rows below it: each of them begins a row later than the one before.
+  std::vector<uint8_t> pixels(row * (command.height + kPictures));
+  for (size_t at = 0; at < pixels.size(); ++at)
+    pixels[at] = static_cast<uint8_t>(at / row * 5 + at % row);
   using Clock = std::chrono::steady_clock;
   std::vector<double> times;
-  for (const auto begin = Clock::now();
-       std::chrono::duration<double>(Clock::now() - begin).count() < command.seconds &&
-       !Interrupted();) {
+  const auto begin = Clock::now();
+  do {
     const Picture picture{.format = PixelFormat::kRgb,
                           .width = command.width,
                           .height = command.height,
-                          .planes = {pixels[times.size() % kPictures].data()},
+                          .planes = {pixels.data() + times.size() % kPictures * row},
                           .strides = {row}};
     const auto from = Clock::now();
     if (const Result<void> pushed = stream.Push(picture); !pushed) return pushed.error();
     times.push_back(std::chrono::duration<double>(Clock::now() - from).count());
-  }
+  } while (std::chrono::duration<double>(Clock::now() - begin).count() < command.seconds &&
+           !Interrupted());
   const double median = Quantile(times, 0.5), p99 = Quantile(times, 0.99);
   BenchReport report{{{"model", stream.model().name()},
                       {"width", command.width},
@@ -176,8 +181,10 @@ Result<BenchReport> BenchClassify(const BenchClassifyCommand& command) {
   const Result<std::shared_ptr<const Model>> model = Model::Shared(*path);
   if (!model) return model.error();
   const bool is_speed = command.task == "speed";
-  const Medium medium =
-      (*model)->image() != nullptr || is_speed ? Medium::kPictures : Medium::kSound;
+  const bool has_pictures = (*model)->image() != nullptr;
+  const Medium medium = is_speed || command.as == "pictures" || (command.as.empty() && has_pictures)
+                            ? Medium::kPictures
+                            : Medium::kSound;
   Result<Classifier> fresh = Classifier::Open(*model, medium, {.head = command.head});
   if (!fresh) return fresh.error();
   return is_speed ? BenchPictures(command, std::move(*fresh))
@@ -196,6 +203,8 @@ void AddBenchClassify(CLI::App& bench, int& code) {
       ->capture_default_str();
   command->add_option("-m,--model", options->model, "Model file or name")->required();
   command->add_option("--head", options->head, "Which head of the model, if it has many");
+  command->add_option("--as", options->as, "What the files hold, of a model that takes both")
+      ->check(CLI::IsMember({"pictures", "sound"}));
   command->add_option("--width", options->width, "speed: of the pictures")
       ->check(CLI::Range(1, 16384))
       ->capture_default_str();

@@ -53,10 +53,10 @@ std::vector<int32_t> SomeTokens(size_t count, size_t known, uint64_t seed, size_
 // times as many, and so on. Ends with the last, or when interrupted; with a file of the state the
 // next run goes on from there.
 Result<void> BenchStream(Generator stream, const BenchGenerateCommand& command) {
-  constexpr size_t kBlock = 1024, kMostState = size_t{1} << 34;
+  constexpr size_t kBlock = 1024, kMostHeads = 1 << 20;  // bytes of a file beside the state's
   const std::filesystem::path state = command.state;
   if (!command.state.empty() && std::filesystem::exists(state)) {
-    const auto bytes = ReadFile(state, kMostState);
+    const auto bytes = ReadFile(state, stream.state_bytes() + kMostHeads);
     if (!bytes) return bytes.error();
     if (const Result<void> restored = stream.Restore(*bytes); !restored)
       return Error{state.string() + ": " + restored.error().message};
@@ -210,7 +210,7 @@ void AddBenchGenerate(CLI::App& bench, int& code) {
   add("--state", options->state, "with --stream: file to go on from, if it is there, and to leave");
   command->add_flag("--json", options->json, "One JSON object; with --stream, one a line");
   command->callback([options, &code] {
-    CatchInterrupt();
+    if (options->stream > 0) CatchInterrupt();
     const Result<void> done = BenchGenerate(*options);
     code = done ? kDone : Fail(done.error());
   });

@@ -166,7 +166,8 @@ RILL_AVX2_INLINE void AddBlock(const PanelBlock& w, const Int8Rows& x, size_t bl
                                                  : _mm256_set1_epi32(x.starts[start]);
       }
 #pragma GCC unroll 8
-      for (size_t j = part * kGroups / kParts; j < (part + 1) * kGroups / kParts; ++j) {
+      for (size_t group = 0; group < kGroups / kParts; ++group) {
+        const size_t j = part * (kGroups / kParts) + group;
         const __m256i codes = Load32(reinterpret_cast<const std::byte*>(w.codes[j][half]));
 #pragma GCC unroll 4
         for (size_t i = 0; i < kRows; ++i) {

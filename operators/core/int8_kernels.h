@@ -18,8 +18,9 @@ constexpr size_t kHalfBlock = 16;
 constexpr size_t kUnpackedBlocks = 8;  // unpacked together: the 256 inputs of a K block
 
 // The rows of a panel lie apart, which no prefetcher of a CPU follows: kernels ask for what they
-// need so many panels later. Into the second cache: the first one has too few requests in flight to
-// keep up with the memory. To be inlined, or a compiler may find that it does nothing.
+// need later; those that wait for the memory, so many panels ahead. Into the second cache: the
+// first one has too few requests in flight to keep up with the memory. To be inlined, or a compiler
+// may find that it does nothing.
 constexpr size_t kPanelsAhead = 3;
 #if defined(__GNUC__)
 __attribute__((always_inline))

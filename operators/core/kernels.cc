@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
-#include <cstring>
 #include <type_traits>
 
 #include "operators/core/quant.h"
@@ -85,8 +84,23 @@ void MultiplyKernel(const PackedMatrix& w, View<const float> x, const float* bia
   }
 }
 
-// Both may be anything that `load(from + i)` gives lanes of and `tail` the last few; the sums are
-// added in one order.
+// float16 as float32, n of at most the lanes of a vector; the others are 0. Exact.
+HWY_INLINE Vector LoadHalves(const uint16_t* from, size_t n) {
+  const Floats d;
+#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_SSSE3 || HWY_TARGET == HWY_SSE4
+  // What Highway has for these takes infinities for numbers.
+  HWY_ALIGN float some[HWY_MAX_BYTES / sizeof(float)] = {};
+  for (size_t i = 0; i < n; ++i) some[i] = HalfToFloat(from[i]);
+  return hn::Load(d, some);
+#else
+  const hn::Rebind<hwy::float16_t, Floats> half;
+  HWY_ALIGN uint16_t some[HWY_MAX_BYTES / sizeof(float)] = {};
+  if (n < hn::Lanes(d)) from = std::copy_n(from, n, some) - n;
+  return hn::PromoteTo(d, hn::LoadU(half, reinterpret_cast<const hwy::float16_t*>(from)));
+#endif
+}
+
+// `load(b + i)` gives a vector of b, `tail` the last few of it; the sums are added in one order.
 template <typename B, typename Load, typename Tail>
 HWY_INLINE float DotOf(const float* a, const B* b, size_t count, const Load& load,
                        const Tail& tail) {
@@ -113,16 +127,10 @@ float DotKernel(const float* a, const float* b, size_t count) {
 }
 
 float DotHalvesKernel(const float* a, const uint16_t* b, size_t count) {
-  const hn::Rebind<hwy::float16_t, Floats> half;
   return DotOf(
-      a, reinterpret_cast<const hwy::float16_t*>(b), count,
-      [half](const hwy::float16_t* from)
-          HWY_ATTR { return hn::PromoteTo(Floats(), hn::LoadU(half, from)); },
-      [half](const hwy::float16_t* from, size_t n) HWY_ATTR {
-        HWY_ALIGN hwy::float16_t some[HWY_MAX_BYTES / sizeof(float)] = {};
-        std::memcpy(some, from, n * sizeof *from);
-        return hn::PromoteTo(Floats(), hn::LoadU(half, some));
-      });
+      a, b, count,
+      [](const uint16_t* from) HWY_ATTR { return LoadHalves(from, hn::Lanes(Floats())); },
+      [](const uint16_t* from, size_t n) HWY_ATTR { return LoadHalves(from, n); });
 }
 
 // kRows rows of a times kOthers rows of b, each as DotKernel adds them.
@@ -246,13 +254,10 @@ void MulAddIntoKernel(float scale, const float* x, size_t count, float* out) {
 
 void HalvesToFloatsKernel(const uint16_t* halves, size_t count, float* out) {
   const Floats d;
-  const hn::Rebind<hwy::float16_t, Floats> half;
   const size_t lanes = hn::Lanes(d);
-  const auto* from = reinterpret_cast<const hwy::float16_t*>(halves);
   size_t i = 0;
-  for (; i + lanes <= count; i += lanes)
-    hn::StoreU(hn::PromoteTo(d, hn::LoadU(half, from + i)), d, out + i);
-  for (; i < count; ++i) out[i] = HalfToFloat(halves[i]);  // exact, so equal to the body
+  for (; i + lanes <= count; i += lanes) hn::StoreU(LoadHalves(halves + i, lanes), d, out + i);
+  if (i < count) StoreTail(LoadHalves(halves + i, count - i), out + i, count - i);
 }
 
 }  // namespace rill::HWY_NAMESPACE

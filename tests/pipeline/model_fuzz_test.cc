@@ -2,6 +2,10 @@
 // refused with a sentence that names the file. The fuzz target goes on from here.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
 #include "pipeline/snapshot.h"
 #include "tests/fuzz/model_fuzz.h"
 #include "tests/support/liquid_file.h"
@@ -52,9 +56,14 @@ class Damage {
   }
 
   const std::vector<std::byte>& bytes() const { return bytes_; }
-  // Where the text stands for the first time, behind its length; npos where it does not.
-  size_t Find(std::string_view text) const {
-    return std::string_view(reinterpret_cast<const char*>(bytes_.data()), bytes_.size()).find(text);
+  // Where a name stands. It may begin others: its length, in the 8 bytes before it, tells them
+  // apart.
+  size_t FindName(std::string_view name) const {
+    std::string sized(8, '\0');
+    sized[0] = static_cast<char>(name.size());
+    sized += name;
+    const std::string_view all(reinterpret_cast<const char*>(bytes_.data()), bytes_.size());
+    return all.find(sized) + 8;
   }
   template <typename T>
   T At(size_t at) const {
@@ -82,7 +91,8 @@ TEST_P(DamagedModel, EveryKeyIsChecked) {
   const auto weights = *Weights::Parse(file.bytes(), "fuzz.gguf");
   for (const auto& [key, value] : weights->keys()) {
     SCOPED_TRACE(key);
-    const size_t name = file.Find(key), at = name + key.size();
+    const size_t name = file.FindName(key), at = name + key.size();
+    ASSERT_LE(file.At<uint32_t>(at), 12u) << "no type of a key";
     file.Put(name, std::byte{'x'});  // the key is missing
     file.PutExtremes<uint32_t>(at);
     const auto element = [&](uint32_t type, size_t where) {
@@ -115,10 +125,7 @@ TEST_P(DamagedModel, EveryTensorIsChecked) {
   const auto weights = *Weights::Parse(file.bytes(), "fuzz.gguf");
   for (const auto& [name, tensor] : weights->tensors()) {
     SCOPED_TRACE(name);
-    // A name may stand in another: its length before it tells them apart.
-    std::string sized(8, '\0');
-    sized[0] = static_cast<char>(name.size());
-    const size_t begin = file.Find(sized + name) + sized.size(), at = begin + name.size();
+    const size_t begin = file.FindName(name), at = begin + name.size();
     file.Put(begin, std::byte{'x'});
     file.PutExtremes<uint32_t>(at);
     for (size_t i = 0; i < tensor.rank; ++i) file.PutExtremes<uint64_t>(at + 4 + 8 * i);
