@@ -10,6 +10,15 @@
 namespace rill {
 namespace {
 
+// A stream of the file: into the converters, if it suits them and none is there. The parser's own
+// link would not do: it takes the first one for all time, and a chained file has one after another.
+void LinkPad(GstElement*, GstPad* pad, gpointer converters) {
+  GstPad* sink = gst_element_get_static_pad(static_cast<GstElement*>(converters), "sink");
+  if (gst_pad_is_linked(sink) == FALSE && gst_pad_can_link(pad, sink) == TRUE)
+    gst_pad_link(pad, sink);
+  gst_object_unref(sink);
+}
+
 // When all streams of a file are known: an error if none goes into the converters. Without it the
 // end could come and nothing would say so.
 void LookForLinks(GstElement* decoder, gpointer wanted) {
@@ -49,7 +58,7 @@ MediaPipeline::~MediaPipeline() = default;
 Result<MediaPipeline> MediaPipeline::OpenFile(const std::string& path,
                                               const std::string& converters,
                                               const std::string& wanted) {
-  const std::string rest = " ! decodebin name=decoder ! " + converters +
+  const std::string rest = " ! decodebin name=decoder  identity name=converters ! " + converters +
                            " ! appsink name=sink sync=false max-buffers=16";
   if (path == "-") return Open("fdsrc" + rest, "standard input", "", wanted);
   std::error_code ignored;
@@ -87,7 +96,10 @@ Result<MediaPipeline> MediaPipeline::Open(const std::string& description, const 
   if (!wanted.empty()) {
     pipeline->wanted = wanted;
     GstElement* decoder = gst_bin_get_by_name(bin, "decoder");
+    GstElement* converters = gst_bin_get_by_name(bin, "converters");
+    g_signal_connect(decoder, "pad-added", G_CALLBACK(LinkPad), converters);
     g_signal_connect(decoder, "no-more-pads", G_CALLBACK(LookForLinks), &pipeline->wanted);
+    gst_object_unref(converters);  // the pipeline has it as long as the decoder
     gst_object_unref(decoder);
   }
   if (gst_element_set_state(pipeline->element, GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE) {

@@ -168,6 +168,21 @@ TEST_F(RillTranscribe, GoesOnWhereAStateStands) {
     EXPECT_EQ(later[later.size() - 1 - i], all[all.size() - 1 - i]);
 }
 
+TEST_F(RillTranscribe, AChainOfStreamsIsHeardToItsEnd) {
+  const std::string part = Path("part.ogg"), chain = Path("chain.ogg");
+  std::ofstream file(chain, std::ios::binary);
+  for (int i = 0; i < 2; ++i) {  // streams with numbers of their own
+    const std::string encode =
+        "gst-launch-1.0 -q audiotestsrc num-buffers=60 ! audioconvert ! "
+        "audio/x-raw,rate=48000,channels=1 ! opusenc ! oggmux ! filesink location=";
+    ASSERT_EQ(std::system((encode + part).c_str()), 0);
+    file << Slurp(part);
+  }
+  file.close();
+  const Outcome outcome = Transcribe(chain);
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+}
+
 TEST_F(RillTranscribe, SaysWhatIsWrong) {
   ExpectSentence(Transcribe(Path("missing.wav")), "there is no such file");
   ExpectSentence(Transcribe(Path("rows.csv")), "rows.csv: ");
