@@ -159,15 +159,15 @@ void BeamState::Finish(const BeamScorer& scorer) {
   if (all.empty())
     for (Hypothesis& hypothesis : hypotheses)
       all.push_back({&hypothesis, 0, scorer.Drop(hypothesis.text)});
-  const Ended* best = nullptr;
-  double most = 0;
+  const Ended* best = all.data();
+  double most = -std::numeric_limits<double>::infinity();
   for (Ended& one : all) {
     double mass = 0;
     for (const Ended& other : all)
       if (other.text.hash == one.text.hash) mass += other.hypothesis->Mass();
     scorer.EndSentence(one.text);
     const double score = std::log(mass) + one.text.score;
-    if (best != nullptr && score <= most) continue;
+    if (score <= most) continue;
     most = score;
     best = &one;
   }

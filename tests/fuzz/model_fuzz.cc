@@ -42,14 +42,15 @@ void Transcribe(const SharedModel& model, std::span<const float> sound) {
 }
 
 void Classify(const SharedModel& model, std::span<const float> sound) {
-  static const std::vector<uint8_t> pixels(3 * 9 * 7, 99);
+  constexpr size_t kWidth = 9, kHeight = 7, kRow = 3 * kWidth;
+  static const std::vector<uint8_t> pixels(kRow * kHeight, 99);
   for (const auto& [name, head] : model->classify())
     for (const Medium medium : {Medium::kPictures, Medium::kSound}) {
       Result<Classifier> stream = Classifier::Open(model, medium, {.head = name});
       if (!stream) continue;
       if (medium == Medium::kPictures)
-        static_cast<void>(stream->Push(
-            Picture{.width = 9, .height = 7, .planes = {pixels.data()}, .strides = {27}}));
+        static_cast<void>(stream->Push(Picture{
+            .width = kWidth, .height = kHeight, .planes = {pixels.data()}, .strides = {kRow}}));
       for (auto left = sound; medium == Medium::kSound && !left.empty();) {
         const auto taken = stream->Push(left);
         if (!taken) break;
