@@ -214,10 +214,7 @@ RILL_AVX2 void MultiplyPanels(const MappedMatrix& w, const Int8Rows& x, size_t f
         for (; r < x.rows; ++r) AddBlock<kType, 1>(unpacked[i], x, b + i, r, totals);
       }
     }
-    const size_t first = panel * kPanelOutputs;
-    const size_t outputs = std::min(kPanelOutputs, w.outputs() - first);
-    for (size_t r = 0; r < x.rows; ++r)
-      std::copy_n(totals + r * kPanelOutputs, outputs, y[r].data() + first);
+    PutPanel(w, panel, totals, y);
   }
 }
 

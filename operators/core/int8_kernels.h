@@ -5,6 +5,7 @@
 // inputs of one output make a group of four bytes, and 16 such groups, one an output, one vector.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -68,6 +69,14 @@ using Int8Kernel = void (*)(const MappedMatrix& w, const Int8Rows& x, size_t fir
                             size_t end_panel, View<float> y, float* totals);
 // Floats of `totals`, which a kernel needs.
 constexpr size_t TotalsFloats(size_t rows) { return 2 * rows * kPanelOutputs; }
+
+// The sums of a panel, [rows, 16], to its outputs; the last panel may have fewer.
+inline void PutPanel(const MappedMatrix& w, size_t panel, const float* totals, View<float> y) {
+  const size_t first = panel * kPanelOutputs;
+  const size_t outputs = std::min(kPanelOutputs, w.outputs() - first);
+  for (size_t r = 0; r < y.rows; ++r)
+    std::copy_n(totals + r * kPanelOutputs, outputs, y[r].data() + first);
+}
 
 // The kernels; null where the CPU or RILL_TARGET rules them out, or the compiler does not know
 // them.

@@ -135,10 +135,7 @@ void MultiplyPortable(const MappedMatrix& w, const Int8Rows& x, size_t first_pan
       UnpackPanel(w, panel, b, count, unpacked);
       for (size_t i = 0; i < count; ++i) AddBlock(unpacked[i], form, x, b + i, totals);
     }
-    const size_t first = panel * kPanelOutputs;
-    const size_t outputs = std::min(kPanelOutputs, w.outputs() - first);
-    for (size_t r = 0; r < x.rows; ++r)
-      std::copy_n(totals + r * kPanelOutputs, outputs, y[r].data() + first);
+    PutPanel(w, panel, totals, y);
   }
 }
 

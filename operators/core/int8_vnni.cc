@@ -199,12 +199,8 @@ RILL_VNNI void MultiplyPanels(const MappedMatrix& w, const Int8Rows& x, size_t p
       AddBlock<kPanels, kHalfScales, kMins>(block, x, b + i, totals);
     }
   }
-  for (size_t p = 0; p < kPanels; ++p) {
-    const size_t first = (panel + p) * kPanelOutputs;
-    const size_t outputs = std::min(kPanelOutputs, w.outputs() - first);
-    for (size_t r = 0; r < x.rows; ++r)
-      std::copy_n(totals + (p * x.rows + r) * kPanelOutputs, outputs, y[r].data() + first);
-  }
+  for (size_t p = 0; p < kPanels; ++p)
+    PutPanel(w, panel + p, totals + p * x.rows * kPanelOutputs, y);
 }
 
 template <bool kHalfScales, bool kMins>

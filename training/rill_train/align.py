@@ -65,7 +65,8 @@ def align(utterances, cache, output):
             (folder / f"{i}.fsg").write_text(grammar(utterance.text.split()))
         names = [str(i) for i in range(len(usable))]
         run(folder, names, "-fsgctl", folder / "names", "-fsgdir", folder, "-fsgext", ".fsg",
-            "-bestpath", "no", "-remove_silence", "no", "-hypseg", folder / "segments", "-beam", "1e-80", "-wbeam", "1e-60")
+            "-bestpath", "no", "-remove_silence", "no", "-hypseg", folder / "segments",
+            "-beam", "1e-80", "-wbeam", "1e-60")
         segments = (folder / "segments").read_text().splitlines()
     aligned = 0
     with open(output, "w") as file:

@@ -70,24 +70,32 @@ def encode_value(value):
     return ARRAY, struct.pack("<IQ", parts[0][0], len(parts)) + b"".join(data for _, data in parts)
 
 
-def write(path, metadata, tensors):
-    """metadata {key: value}; tensors {name: (array, type name)}, written in the given order."""
-    head = [MAGIC, struct.pack("<IQQ", VERSION, len(tensors), len(metadata))]
+def padded(data):
+    return data + bytes(-len(data) % ALIGNMENT)
+
+
+def head(metadata, table):
+    """Everything before the first tensor's data, and the bytes of all of them: metadata {key: value},
+    table [(name, numpy's shape, number of the type, bytes)] in the order of the data."""
+    parts = [MAGIC, struct.pack("<IQQ", VERSION, len(table), len(metadata))]
     for key, value in metadata.items():
         kind, data = encode_value(value)
-        head += [encode_string(key), struct.pack("<I", kind), data]
-    bodies, offset = [], 0
-    for name, (array, kind) in tensors.items():
-        data = encode_tensor(array, kind)
-        shape = array.shape[::-1]
-        dimensions = struct.pack(f"<I{len(shape)}Q", len(shape), *shape)
-        head += [encode_string(name), dimensions, struct.pack("<IQ", TENSOR_TYPES[kind], offset)]
-        data += bytes(-len(data) % ALIGNMENT)
-        bodies.append(data)
-        offset += len(data)
-    head = b"".join(head)
+        parts += [encode_string(key), struct.pack("<I", kind), data]
+    offset = 0
+    for name, shape, kind, size in table:
+        parts += [encode_string(name), struct.pack(f"<I{len(shape)}Q", len(shape), *shape[::-1]),
+                  struct.pack("<IQ", kind, offset)]
+        offset += -(-size // ALIGNMENT) * ALIGNMENT
+    return padded(b"".join(parts)), offset
+
+
+def write(path, metadata, tensors):
+    """metadata {key: value}; tensors {name: (array, type name)}, written in the given order."""
+    bodies = [encode_tensor(array, kind) for array, kind in tensors.values()]
+    table = [(name, array.shape, TENSOR_TYPES[kind], len(body))
+             for (name, (array, kind)), body in zip(tensors.items(), bodies)]
     with open(path, "wb") as file:
-        file.write(head + bytes(-len(head) % ALIGNMENT) + b"".join(bodies))
+        file.write(head(metadata, table)[0] + b"".join(map(padded, bodies)))
 
 
 class Cursor:

@@ -12,7 +12,6 @@ no space on disk: enough for `rill inspect`.
 
 import argparse
 import math
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,20 +132,9 @@ def metadata(layout, name):
 
 
 def head(layout, name):
-    """Everything before the first tensor."""
-    tensors = list(matrices(layout))
-    keys = metadata(layout, name)
-    parts = [gguf.MAGIC, struct.pack("<IQQ", gguf.VERSION, len(tensors), len(keys))]
-    for key, value in keys.items():
-        kind, data = gguf.encode_value(value)
-        parts += [gguf.encode_string(key), struct.pack("<I", kind), data]
-    offset = 0
-    for tensor, shape, kind in tensors:
-        parts += [gguf.encode_string(tensor), struct.pack(f"<I{len(shape)}Q", len(shape), *shape[::-1]),
-                  struct.pack("<IQ", kind, offset)]
-        offset += -(-size(shape, kind) // gguf.ALIGNMENT) * gguf.ALIGNMENT
-    data = b"".join(parts)
-    return data + bytes(-len(data) % gguf.ALIGNMENT), offset
+    """Everything before the first tensor's data, and the bytes of all of them."""
+    table = [(tensor, shape, kind, size(shape, kind)) for tensor, shape, kind in matrices(layout)]
+    return gguf.head(metadata(layout, name), table)
 
 
 def drawn(rng, name, shape, kind, depth):
