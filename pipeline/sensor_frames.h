@@ -20,8 +20,12 @@ namespace rill {
 
 enum class FrameUse { kKept, kPeeked, kRepeated };
 
+// What a frame was made of. In a stream that several encoders share, a head takes those it is for.
+enum class Modality { kSensor, kAudio, kImage, kText };
+
 // What a frame carries beside its numbers.
 struct FrameNotes {
+  Modality modality = Modality::kSensor;
   FrameUse use = FrameUse::kKept;
   bool due = false;      // a result is wanted after it
   bool drained = false;  // it is the last one: no row made it due, the end of the rows did

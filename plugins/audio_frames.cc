@@ -14,7 +14,10 @@ void AudioFrames::Begin(GstClockTime time) {
 
 GstFlowReturn AudioFrames::Send(Origin origin) {
   const int64_t end = audio_.position();
-  const FrameNotes notes = {.due = true, .drained = origin == Origin::kDrained, .position = end};
+  const FrameNotes notes = {.modality = Modality::kAudio,
+                            .due = true,
+                            .drained = origin == Origin::kDrained,
+                            .position = end};
   GstBuffer* buffer = WriteFrame(block_, notes);
   if (times_.known()) {
     GST_BUFFER_PTS(buffer) = times_.Of(end - static_cast<int64_t>(audio_.hop()));

@@ -113,4 +113,13 @@ Result<TensorCaps> CheckFrameCaps(const GstCaps* caps, const Model& model, const
   return tensor;
 }
 
+Result<TensorCaps> CheckHiddenCaps(const GstCaps* caps, const Model& model, const char* modality) {
+  Result<TensorCaps> tensor = CheckFrameCaps(caps, model, "hidden");
+  if (!tensor || tensor->modality.empty() || tensor->modality == modality ||
+      tensor->modality == kFusedModality)
+    return tensor;
+  return Error{"frames of the encoder " + tensor->modality + " were offered, this head is for " +
+               modality};
+}
+
 }  // namespace rill

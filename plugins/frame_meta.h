@@ -38,5 +38,9 @@ void SetUnixTime(GstBuffer* buffer, int64_t unix_ns);
 // Reads caps of frames: the space must be `<model's>/<kind>` and the width the model's. Gives the
 // caps, whose columns name the channels.
 Result<TensorCaps> CheckFrameCaps(const GstCaps* caps, const Model& model, const char* kind);
+// The same of hidden frames for a head that is for those of one encoder: the stream is that one's,
+// or fused. In a fused stream it passes over the frames of the others.
+Result<TensorCaps> CheckHiddenCaps(const GstCaps* caps, const Model& model, const char* modality);
+inline constexpr char kFusedModality[] = "fusion";
 
 }  // namespace rill

@@ -151,12 +151,13 @@ GstFlowReturn Take(GstElement* element, rill::BufferOwner buffer) {
   stage.fresh = false;
   const rill::Result<rill::FrameNotes> notes = rill::ReadFrame(buffer.get(), *stream.block);
   if (!notes) return rill::Fail(element, GST_STREAM_ERROR_FORMAT, notes.error());
-  if (notes->use != rill::FrameUse::kKept) return GST_FLOW_OK;  // a forecast's
+  // Forks are a forecast's; what the end drained is silence, for a transcript's last word.
+  if (notes->use != rill::FrameUse::kKept || notes->drained) return GST_FLOW_OK;
   stream.pts = GST_BUFFER_PTS(buffer.get());
   stream.duration = GST_BUFFER_DURATION(buffer.get());
   stream.position = notes->position;
   stream.head->Run(*stream.block);
-  if (!notes->drained && Of(element).punctuality.Send(element, RunningTime(stream)))
+  if (Of(element).punctuality.Send(element, RunningTime(stream)))
     g_object_notify(G_OBJECT(element), "max-observed-delay");
   const rill::ClassifySettings settings = Copy(element);
   const GstFlowReturn flow = SendEvents(element, settings);

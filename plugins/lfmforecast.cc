@@ -104,13 +104,14 @@ GstFlowReturn Send(GstElement* element, const rill::Forecast& forecast, const Se
 GstFlowReturn Take(GstElement* element, rill::BufferOwner buffer) {
   rill::Stage& stage = rill::StageOf(element);
   Stream& stream = Of(element).stream;
+  const rill::Result<rill::FrameNotes> notes = rill::ReadFrame(buffer.get(), *stream.block);
+  if (!notes) return rill::Fail(element, GST_STREAM_ERROR_FORMAT, notes.error());
+  if (notes->modality != rill::Modality::kSensor) return GST_FLOW_OK;
   if (GST_BUFFER_IS_DISCONT(buffer.get())) {
     if (!stage.fresh && rill::WantsReset(element, stage, rill::kResetOnDiscont)) Forget(element);
     stream.discont = true;
   }
   stage.fresh = false;
-  const rill::Result<rill::FrameNotes> notes = rill::ReadFrame(buffer.get(), *stream.block);
-  if (!notes) return rill::Fail(element, GST_STREAM_ERROR_FORMAT, notes.error());
   if (notes->use == rill::FrameUse::kKept) stream.head->Keep(*stream.block);
   if (!notes->due) return GST_FLOW_OK;
   const Settings settings = Copy(element);
@@ -132,7 +133,7 @@ GstFlowReturn Take(GstElement* element, rill::BufferOwner buffer) {
 rill::Result<GstCaps*> SetCaps(GstElement* element, const GstCaps* caps) {
   rill::Stage& stage = rill::StageOf(element);
   Stream& stream = Of(element).stream;
-  const rill::Result<rill::TensorCaps> frames = rill::CheckFrameCaps(caps, *stage.model, "hidden");
+  const rill::Result<rill::TensorCaps> frames = rill::CheckHiddenCaps(caps, *stage.model, "sensor");
   if (!frames) return frames.error();
   const size_t channels = frames->Channels();
   if (!stream.head || stream.block->scales.size() != channels ||

@@ -11,6 +11,9 @@
  * longer than the latency (`latency`, and that of the sources). What comes later than that is taken
  * when it comes, and counted (`stats`). A pad at its end is waited for no more.
  *
+ * Heads take what they are for: lfmforecast the frames of the sensor (one, of one channel),
+ * lfmtranscribe those of sound, lfmclassify all.
+ *
  * |[
  * gst-launch-1.0 -q v4l2src ! videoconvert ! lfmimageenc model-path=rill-omni ! fusion.
  *     autoaudiosrc ! audioconvert ! audioresample ! lfmaudioenc model-path=rill-omni ! fusion.
@@ -19,6 +22,9 @@
  */
 #include <gst/base/gstaggregator.h>
 
+#include <bitset>
+#include <map>
+
 #include "plugins/element.h"
 #include "plugins/frame_meta.h"
 #include "plugins/stage.h"
@@ -26,14 +32,18 @@
 
 namespace {
 
+constexpr size_t kModalities = 4;
+
 // Streaming thread only, but where it says otherwise.
 struct Impl {
   rill::Stage stage;
   std::optional<rill::BackboneStage> backbone;  // while started
   std::optional<rill::FrameBlock> block;
   GstClockTime newest = 0;  // running time of the last frame
-  bool discont = true;
-  guint64 frames = 0, late = 0;  // GST_OBJECT_LOCK
+  // What names the channels of sensors, a pad.
+  std::map<GstAggregatorPad*, std::vector<std::string>> columns;
+  std::bitset<kModalities> discont;  // the next frame of a modality is marked
+  guint64 frames = 0, late = 0;      // GST_OBJECT_LOCK
 };
 
 struct Fusion {
@@ -53,7 +63,8 @@ Impl& Of(gpointer element) { return *static_cast<Fusion*>(element)->impl; }
 void Forget(GstElement* element) {
   Impl& self = Of(element);
   if (self.backbone) self.backbone->Reset();
-  self.stage.fresh = self.discont = true;
+  self.stage.fresh = true;
+  self.discont.set();
   self.newest = 0;
 }
 
@@ -64,7 +75,7 @@ gboolean Start(GstAggregator* aggregator) {
   self.backbone.emplace(self.stage.model, 1);
   self.block.emplace(1, self.stage.model->backbone().width());
   self.newest = 0;
-  self.discont = true;
+  self.discont.set();
   GST_OBJECT_LOCK(element);
   self.frames = self.late = 0;
   GST_OBJECT_UNLOCK(element);
@@ -76,19 +87,31 @@ gboolean Stop(GstAggregator* aggregator) {
   self.backbone.reset();
   self.block.reset();
   self.stage.model.reset();
+  self.columns.clear();
   return TRUE;
 }
 
 GstFlowReturn Flush(GstAggregator* aggregator) {
   GstElement* element = GST_ELEMENT(aggregator);
   if (rill::WantsReset(element, Of(element).stage, rill::kResetOnFlush)) Forget(element);
-  Of(element).discont = true;
+  Of(element).discont.set();
   Of(element).newest = 0;
   return GST_FLOW_OK;
 }
 
+// Those of the sensors, when all pads agree.
+std::vector<std::string> CommonColumns(const Impl& self) {
+  std::vector<std::string> common;
+  for (const auto& [pad, columns] : self.columns) {
+    if (columns.empty() || columns == common) continue;
+    if (!common.empty()) return {};
+    common = columns;
+  }
+  return common;
+}
+
 // All pads carry frames of the same model, whatever they come from.
-bool TakeCaps(GstAggregator* aggregator, GstEvent* event) {
+bool TakeCaps(GstAggregator* aggregator, GstAggregatorPad* pad, GstEvent* event) {
   GstElement* element = GST_ELEMENT(aggregator);
   const rill::Model& model = *Of(element).stage.model;
   GstCaps* caps = nullptr;
@@ -101,11 +124,12 @@ bool TakeCaps(GstAggregator* aggregator, GstEvent* event) {
     rill::Fail(element, GST_STREAM_ERROR_FORMAT, frames.error());
     return false;
   }
+  Of(element).columns[pad] = frames->columns;
   frames->lfm_space = model.space() + "/hidden";
-  frames->modality = "fusion";
+  frames->modality = rill::kFusedModality;
   frames->framerate_numerator = 0;
   frames->framerate_denominator = 1;
-  frames->columns.clear();
+  frames->columns = CommonColumns(Of(element));
   GstCaps* out = rill::ToGstCaps(*frames);
   gst_aggregator_set_src_caps(aggregator, out);
   gst_caps_unref(out);
@@ -114,7 +138,7 @@ bool TakeCaps(GstAggregator* aggregator, GstEvent* event) {
 
 gboolean SinkEvent(GstAggregator* aggregator, GstAggregatorPad* pad, GstEvent* event) {
   if (GST_EVENT_TYPE(event) == GST_EVENT_CAPS) {
-    const bool taken = TakeCaps(aggregator, event);
+    const bool taken = TakeCaps(aggregator, pad, event);
     gst_event_unref(event);
     return taken;
   }
@@ -174,6 +198,15 @@ void Count(GstElement* element, GstClockTime time) {
   GST_OBJECT_UNLOCK(element);
 }
 
+rill::Result<void> Run(Impl& self, rill::FrameUse use) {
+  switch (use) {
+    case rill::FrameUse::kKept: return self.backbone->Run(*self.block);
+    case rill::FrameUse::kPeeked: return self.backbone->Peek(*self.block);
+    case rill::FrameUse::kRepeated: break;  // the head has what it needs
+  }
+  return {};
+}
+
 GstFlowReturn Take(GstAggregator* aggregator, rill::BufferOwner buffer, GstClockTime time) {
   GstElement* element = GST_ELEMENT(aggregator);
   Impl& self = Of(element);
@@ -182,20 +215,22 @@ GstFlowReturn Take(GstAggregator* aggregator, rill::BufferOwner buffer, GstClock
     if (const auto ok = self.backbone->Restore(**snapshot); !ok)
       return rill::Fail(element, GST_RESOURCE_ERROR_READ, ok.error());
   }
-  if (GST_BUFFER_IS_DISCONT(buffer.get()) && !self.stage.fresh &&
-      rill::WantsReset(element, self.stage, rill::kResetOnDiscont))
+  const bool jumped = GST_BUFFER_IS_DISCONT(buffer.get());
+  if (jumped && !self.stage.fresh && rill::WantsReset(element, self.stage, rill::kResetOnDiscont))
     Forget(element);
   const rill::Result<rill::FrameNotes> notes = rill::ReadFrame(buffer.get(), *self.block);
   if (!notes) return rill::Fail(element, GST_STREAM_ERROR_FORMAT, notes.error());
-  if (notes->use != rill::FrameUse::kKept) return GST_FLOW_OK;  // a forecast's, of a fork
   self.stage.fresh = false;
-  if (const auto run = self.backbone->Run(*self.block); !run)
+  if (const auto run = Run(self, notes->use); !run)
     return rill::Fail(element, GST_STREAM_ERROR_DECODE, run.error());
   Count(element, time);
   GstBuffer* out = rill::WriteFrame(*self.block, *notes);
   GST_BUFFER_PTS(out) = time;
   GST_BUFFER_DURATION(out) = GST_BUFFER_DURATION(buffer.get());
-  if (std::exchange(self.discont, false)) GST_BUFFER_FLAG_SET(out, GST_BUFFER_FLAG_DISCONT);
+  if (const auto unix_ns = rill::UnixTime(buffer.get())) rill::SetUnixTime(out, *unix_ns);
+  const auto modality = static_cast<size_t>(notes->modality);
+  if (jumped || self.discont[modality]) GST_BUFFER_FLAG_SET(out, GST_BUFFER_FLAG_DISCONT);
+  self.discont.reset(modality);
   return gst_aggregator_finish_buffer(aggregator, out);
 }
 
@@ -256,6 +291,8 @@ void InitClass(gpointer fusion_class, gpointer) {
   aggregator->sink_event = SinkEvent;
   aggregator->aggregate = Aggregate;
   aggregator->get_next_time = NextTime;
+  // The caps are those of TakeCaps(): usual negotiation would make some of the pad template.
+  aggregator->negotiate = [](GstAggregator*) -> gboolean { return TRUE; };
   auto* element = GST_ELEMENT_CLASS(fusion_class);
   GstCaps* caps = gst_caps_from_string(rill::kFloat32TensorCaps);
   gst_element_class_add_pad_template(

@@ -150,13 +150,14 @@ GstFlowReturn Choose(GstElement* element, GstBuffer* buffer) {
 GstFlowReturn Take(GstElement* element, rill::BufferOwner buffer) {
   Impl& self = Of(element);
   rill::Stage& stage = rill::StageOf(element);
+  const rill::Result<rill::FrameNotes> notes = rill::ReadFrame(buffer.get(), *self.block);
+  if (!notes) return rill::Fail(element, GST_STREAM_ERROR_FORMAT, notes.error());
+  if (notes->modality != rill::Modality::kText) return GST_FLOW_OK;
   if (GST_BUFFER_IS_DISCONT(buffer.get())) {
     if (!stage.fresh && rill::WantsReset(element, stage, rill::kResetOnDiscont)) Forget(element);
     self.discont = true;
   }
   stage.fresh = false;
-  const rill::Result<rill::FrameNotes> notes = rill::ReadFrame(buffer.get(), *self.block);
-  if (!notes) return rill::Fail(element, GST_STREAM_ERROR_FORMAT, notes.error());
   const auto known = static_cast<int64_t>(stage.model->text()->tokens());
   if (notes->token < 0 || notes->token >= known)
     return rill::Fail(element, GST_STREAM_ERROR_FORMAT,
@@ -169,7 +170,7 @@ GstFlowReturn Take(GstElement* element, rill::BufferOwner buffer) {
 rill::Result<GstCaps*> SetCaps(GstElement* element, const GstCaps* caps) {
   Impl& self = Of(element);
   const rill::Stage& stage = rill::StageOf(element);
-  const rill::Result<rill::TensorCaps> frames = rill::CheckFrameCaps(caps, *stage.model, "hidden");
+  const rill::Result<rill::TensorCaps> frames = rill::CheckHiddenCaps(caps, *stage.model, "text");
   if (!frames) return frames.error();
   if (frames->Channels() != 1)
     return rill::Error{std::to_string(frames->Channels()) +

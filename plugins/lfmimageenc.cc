@@ -126,8 +126,9 @@ GstFlowReturn Take(GstElement* element, rill::BufferOwner buffer) {
   if (!pixels) return rill::Fail(element, GST_STREAM_ERROR_FORMAT, pixels.error());
   stream.image->Run(*pixels, *stream.block);
   stage.fresh = false;
-  GstBuffer* out =
-      rill::WriteFrame(*stream.block, {.due = true, .position = stream.image->position()});
+  GstBuffer* out = rill::WriteFrame(
+      *stream.block,
+      {.modality = rill::Modality::kImage, .due = true, .position = stream.image->position()});
   GST_BUFFER_PTS(out) = GST_BUFFER_PTS(buffer.get());
   GST_BUFFER_DURATION(out) = GST_BUFFER_DURATION(buffer.get());
   if (std::exchange(stream.discont, false)) GST_BUFFER_FLAG_SET(out, GST_BUFFER_FLAG_DISCONT);

@@ -99,8 +99,10 @@ GstFlowReturn Send(GstElement* element, std::span<const int32_t> tokens, bool du
   Impl& self = Of(element);
   const auto frame = [&](int32_t token, bool is_last) {
     self.text->Run(token, *self.block);
-    GstBuffer* buffer = rill::WriteFrame(
-        *self.block, {.due = due && is_last, .position = self.text->position(), .token = token});
+    GstBuffer* buffer = rill::WriteFrame(*self.block, {.modality = rill::Modality::kText,
+                                                       .due = due && is_last,
+                                                       .position = self.text->position(),
+                                                       .token = token});
     GST_BUFFER_PTS(buffer) = GST_BUFFER_PTS(like);
     GST_BUFFER_DURATION(buffer) = GST_BUFFER_DURATION(like);
     if (std::exchange(self.discont, false)) GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT);

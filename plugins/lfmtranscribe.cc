@@ -114,9 +114,10 @@ GstClockTime ResultTime(GstElement* element, GstClockTime pts) {
 
 GstFlowReturn Take(GstElement* element, rill::BufferOwner buffer) {
   Stream& stream = Of(element).stream;
-  Prepare(element, buffer.get());
   const rill::Result<rill::FrameNotes> notes = rill::ReadFrame(buffer.get(), *stream.block);
   if (!notes) return rill::Fail(element, GST_STREAM_ERROR_FORMAT, notes.error());
+  if (notes->modality != rill::Modality::kAudio) return GST_FLOW_OK;
+  Prepare(element, buffer.get());
   const rill::TranscribeSettings settings = Copy(element);
   stream.head->Run(*stream.block);
   const GstClockTime running_time = ResultTime(element, GST_BUFFER_PTS(buffer.get()));
@@ -135,7 +136,7 @@ GstFlowReturn Take(GstElement* element, rill::BufferOwner buffer) {
 rill::Result<GstCaps*> SetCaps(GstElement* element, const GstCaps* caps) {
   rill::Stage& stage = rill::StageOf(element);
   Stream& stream = Of(element).stream;
-  const rill::Result<rill::TensorCaps> frames = rill::CheckFrameCaps(caps, *stage.model, "hidden");
+  const rill::Result<rill::TensorCaps> frames = rill::CheckHiddenCaps(caps, *stage.model, "audio");
   if (!frames) return frames.error();
   if (frames->Channels() != 1)
     return rill::Error{std::to_string(frames->Channels()) +

@@ -2,7 +2,11 @@
 #include <gst/app/gstappsink.h>
 #include <gst/app/gstappsrc.h>
 
+#include "pipeline/forecast.h"
+#include "pipeline/sensor_frames.h"
+#include "pipeline/transcribe_stage.h"
 #include "tests/plugins/picture_stream.h"
+#include "tests/plugins/sensor_rows.h"
 #include "tests/support/sound.h"
 
 namespace rill {
@@ -17,19 +21,26 @@ const std::string kOmni = " model-path=" + std::string(kOmniPath) + " ";
 constexpr char kSoundCaps[] = "audio/x-raw,format=F32LE,rate=16000,channels=1,layout=interleaved";
 constexpr size_t kHop = 640;
 
-// A camera and a microphone of a test's, fused.
+struct FusedOptions {
+  std::string properties = {};  // of lfmfusion
+  std::string clock = {};       // of the sources
+  std::string head = {};        // the fused frames go to
+  std::string encoder = "lfmimageenc" + kOmni;
+  std::string caps = kPictureCaps;
+};
+
+// A camera, or another source, and a microphone of a test's, fused.
 class Fused {
  public:
-  explicit Fused(const std::string& properties = "", const std::string& clock = "") {
-    pipeline_ =
-        gst_parse_launch(("lfmfusion name=fusion" + kOmni + properties +
-                          " ! appsink name=out sync=false wait-on-eos=false "
-                          "appsrc name=pictures format=time " +
-                          clock + " caps=" + kPictureCaps + " ! lfmimageenc" + kOmni +
-                          " ! fusion.sink_0 appsrc name=sound format=time " + clock +
-                          " caps=" + kSoundCaps + " ! lfmaudioenc" + kOmni + " ! fusion.sink_1")
-                             .c_str(),
-                         nullptr);
+  explicit Fused(const FusedOptions& options = {}) {
+    const std::string source = " format=time " + options.clock + " caps=\"";
+    pipeline_ = gst_parse_launch(
+        ("lfmfusion name=fusion" + kOmni + options.properties + options.head +
+         " ! appsink name=out sync=false wait-on-eos=false appsrc name=pictures" + source +
+         options.caps + "\" ! " + options.encoder + " ! fusion.sink_0 appsrc name=sound" + source +
+         kSoundCaps + "\" ! lfmaudioenc" + kOmni + " ! fusion.sink_1")
+            .c_str(),
+        nullptr);
     pictures_ = GST_APP_SRC(Find("pictures"));
     sound_ = GST_APP_SRC(Find("sound"));
     out_ = GST_APP_SINK(Find("out"));
@@ -44,6 +55,9 @@ class Fused {
   Fused(const Fused&) = delete;
 
   void See(const std::string& picture, GstClockTime pts) { Push(pictures_, picture, pts); }
+  void Read(double value, GstClockTime pts) {
+    Push(pictures_, {reinterpret_cast<const char*>(&value), sizeof value}, pts);
+  }
   void Hear(std::span<const float> samples, GstClockTime pts) {
     Push(sound_, {reinterpret_cast<const char*>(samples.data()), samples.size_bytes()}, pts);
   }
@@ -66,6 +80,16 @@ class Fused {
     gst_buffer_extract(buffer, 0, frame.bytes.data(), frame.bytes.size());
     gst_sample_unref(sample);
     return frame;
+  }
+  std::string Caps() {
+    GstPad* pad = gst_element_get_static_pad(GST_ELEMENT(out_), "sink");
+    GstCaps* caps = gst_pad_get_current_caps(pad);
+    gchar* text = gst_caps_to_string(caps);
+    std::string copy = text;
+    g_free(text);
+    gst_caps_unref(caps);
+    gst_object_unref(pad);
+    return copy;
   }
   guint64 Stat(const char* name) {
     GstElement* fusion = Find("fusion");
@@ -102,6 +126,28 @@ class Plain {
     EXPECT_TRUE(audio_.Take(hop, block_).complete);
     return Run();
   }
+  // What is forecast after a row, if anything is due.
+  std::optional<Forecast> Read(double value, GstClockTime pts) {
+    constexpr size_t kEvery = 3;
+    EXPECT_TRUE(rows_.Push(static_cast<int64_t>(pts), {&value, 1}, kEvery));
+    std::optional<Forecast> forecast;
+    for (FrameNotes notes; rows_.Next(block_, notes);) {
+      if (notes.use == FrameUse::kKept) {
+        Run();
+        forecasts_.Keep(block_);
+      } else if (notes.use == FrameUse::kPeeked) {
+        EXPECT_TRUE(backbone_.Peek(block_));
+      }
+      if (!notes.due) continue;
+      forecast = notes.use == FrameUse::kRepeated ? *forecasts_.RunKept(kSteps)
+                                                  : *forecasts_.Run(block_, kSteps);
+    }
+    return forecast;
+  }
+  const FrameBlock& block() const { return block_; }
+  size_t FlushSamples() const { return audio_.FlushSamples(); }
+
+  static constexpr size_t kSteps = 5;
 
  private:
   std::vector<float> Run() {
@@ -113,9 +159,32 @@ class Plain {
   ImageStage image_ = *ImageStage::Open(model_);
   AudioStage audio_ = *AudioStage::Open(model_);
   ImageFitter fitter_{image_.config()};
+  SensorFrames rows_ = *SensorFrames::Open(model_, 1);
+  ForecastStage forecasts_ = *ForecastStage::Open(model_, 1);
   BackboneStage backbone_{model_, 1};
   FrameBlock block_{1, model_->backbone().width()};
 };
+
+// What a pipeline that starts with pictures says on the bus.
+std::string StreamError(const std::string& elements) {
+  GstElement* pipeline = gst_parse_launch(
+      ("videotestsrc num-buffers=2 ! " + elements + " ! fakesink").c_str(), nullptr);
+  GstBus* bus = gst_element_get_bus(pipeline);
+  gst_element_set_state(pipeline, GST_STATE_PLAYING);
+  GstMessage* message = gst_bus_timed_pop_filtered(bus, 5 * GST_SECOND, GST_MESSAGE_ERROR);
+  std::string text;
+  if (message != nullptr) {
+    GError* error = nullptr;
+    gst_message_parse_error(message, &error, nullptr);
+    text = error->message;
+    g_error_free(error);
+    gst_message_unref(message);
+  }
+  gst_element_set_state(pipeline, GST_STATE_NULL);
+  gst_object_unref(bus);
+  gst_object_unref(pipeline);
+  return text;
+}
 
 TEST(LfmFusion, TakesFramesInOrderOfTimeWhoeverComesFirst) {
   const std::vector<float> sound = MakeSound(5 * kHop, 1);
@@ -168,32 +237,98 @@ TEST(LfmFusion, GapsAndEndsDoNotBlockTheOthers) {
 }
 
 TEST(LfmFusion, ALivePadThatIsSilentIsWaitedForNoLongerThanTheLatency) {
-  Fused fused("latency=100000000", "is-live=true do-timestamp=true min-latency=0 max-latency=-1");
+  Fused fused({.properties = "latency=100000000",
+               .clock = "is-live=true do-timestamp=true min-latency=0 max-latency=-1"});
   for (int i = 0; i < 3; ++i) {
     fused.See(MakePicture(9), GST_CLOCK_TIME_NONE);
     EXPECT_TRUE(fused.Pull()) << i;
   }
 }
 
+TEST(LfmFusion, TheSensorIsForecastFromAStateThatHearsToo) {
+  constexpr GstClockTime kRow = 30 * GST_MSECOND;
+  constexpr size_t kRows = 24, kHops = 18;  // 720 ms
+  const std::vector<float> sound = MakeSound(kHops * kHop, 3);
+  const auto hop = [&](size_t i) { return std::span(sound).subspan(i * kHop, kHop); };
+  const auto value = [](size_t row) { return std::sin(0.7 * static_cast<double>(row)); };
+  std::vector<Forecast> want;
+  Plain plain;
+  size_t heard = 0;
+  for (size_t row = 0; row < kRows; ++row) {
+    // Frames of rows are as late as their last one, those of sound as early as their first sample.
+    for (; heard < kHops && heard * 40 * GST_MSECOND < row * kRow; ++heard) plain.Hear(hop(heard));
+    if (std::optional<Forecast> due = plain.Read(value(row), row * kRow))
+      want.push_back(std::move(*due));
+  }
+  ASSERT_EQ(want.size(), kRows / 3) << "complete frames, peeked ones and repeated ones";
+
+  Fused fused({.head = " ! lfmforecast horizon=" + std::to_string(Plain::kSteps) + kOmni,
+               .encoder = "lfmsensorenc every=3" + kOmni,
+               .caps = RowCaps(1, ",lfm-columns=(string)<load>")});
+  for (size_t row = 0; row < kRows; ++row) fused.Read(value(row), row * kRow);
+  fused.EndPictures();
+  for (size_t i = 0; i < kHops; ++i) fused.Hear(hop(i), i * 40 * GST_MSECOND);
+  fused.EndSound();
+  for (size_t i = 0; i < want.size(); ++i) {
+    const auto got = fused.Pull();
+    ASSERT_TRUE(got) << i;
+    EXPECT_EQ(got->As<float>(), want[i].values) << i;
+    EXPECT_EQ(got->pts, (3 * i + 2) * kRow);
+    EXPECT_EQ(got->discont(), i == 0);
+  }
+  EXPECT_FALSE(fused.Pull(50 * GST_MSECOND)) << "sound is nothing to forecast";
+  EXPECT_THAT(fused.Caps(), HasSubstr("load"));
+}
+
+TEST(LfmFusion, SpeechIsWrittenDownFromItsOwnFrames) {
+  constexpr size_t kHops = 30;
+  const std::vector<float> sound = MakeSound(kHops * kHop, 4);
+  const auto pictures = MakePictures(kHops, 900);
+  Plain plain;
+  TranscribeStage head = *TranscribeStage::Open(
+      *Model::Shared(kOmniPath), {.decoder = DecoderKind::kGreedy, .min_confidence = 0});
+  const auto hear = [&](std::span<const float> hop) {
+    plain.Hear(hop);
+    head.Run(plain.block());
+  };
+  for (size_t i = 0; i < kHops; ++i) {
+    plain.See(pictures[i]);
+    hear(std::span(sound).subspan(i * kHop, kHop));
+  }
+  const std::vector<float> silence(kHop);  // with which the encoder ends a stream
+  for (size_t i = 0; i * kHop < plain.FlushSamples(); ++i) hear(silence);
+  head.EndUtterance();
+  std::vector<std::string> want;
+  for (const TranscriptEvent& event : head.Take())
+    if (event.word) want.push_back(event.word->text);
+  ASSERT_FALSE(want.empty());
+
+  Fused fused({.head = " ! lfmtranscribe decoder=greedy min-confidence=0 output=word" + kOmni});
+  for (size_t i = 0; i < kHops; ++i) {
+    fused.See(pictures[i], i * 40 * GST_MSECOND);
+    fused.Hear(std::span(sound).subspan(i * kHop, kHop), i * 40 * GST_MSECOND);
+  }
+  fused.EndPictures();
+  fused.EndSound();
+  std::vector<std::string> got;
+  while (const auto word = fused.Pull(GST_SECOND)) got.push_back(word->bytes);
+  EXPECT_EQ(got, want);
+}
+
+TEST(LfmFusion, AHeadIsForItsOwnEncoder) {
+  EXPECT_THAT(
+      StreamError("lfmimageenc" + kOmni + "! lfmbackbone" + kOmni + "! lfmtranscribe" + kOmni),
+      HasSubstr("frames of the encoder image were offered, this head is for audio"));
+  EXPECT_THAT(
+      StreamError("lfmimageenc" + kOmni + "! lfmbackbone" + kOmni + "! lfmforecast" + kOmni),
+      HasSubstr("frames of the encoder image were offered, this head is for sensor"));
+}
+
 TEST(LfmFusion, SaysWhatItCannotTake) {
   EXPECT_THAT(StartError("lfmimageenc" + kPictureModel + " ! lfmfusion model-path=absent"),
               HasSubstr("absent"));
-  GstElement* pipeline = gst_parse_launch(("videotestsrc num-buffers=2 ! lfmimageenc" +
-                                           kPictureModel + " ! lfmfusion" + kOmni + " ! fakesink")
-                                              .c_str(),
-                                          nullptr);
-  GstBus* bus = gst_element_get_bus(pipeline);
-  gst_element_set_state(pipeline, GST_STATE_PLAYING);
-  GstMessage* message = gst_bus_timed_pop_filtered(bus, 5 * GST_SECOND, GST_MESSAGE_ERROR);
-  ASSERT_NE(message, nullptr);
-  GError* error = nullptr;
-  gst_message_parse_error(message, &error, nullptr);
-  EXPECT_THAT(error->message, HasSubstr("Tiny omni model takes those of"));
-  g_error_free(error);
-  gst_message_unref(message);
-  gst_element_set_state(pipeline, GST_STATE_NULL);
-  gst_object_unref(bus);
-  gst_object_unref(pipeline);
+  EXPECT_THAT(StreamError("lfmimageenc" + kPictureModel + " ! lfmfusion" + kOmni),
+              HasSubstr("Tiny omni model takes those of"));
 }
 
 }  // namespace

@@ -113,6 +113,7 @@ TINY_IMAGE = {
     "image.stage_blocks": [0, 2],
     "image.stage_inner": [8, 12],
 }
+TINY_PIECES = ["", " a", " b", "c", "d", "e"]
 FRAMES = 37
 
 
@@ -233,23 +234,26 @@ def classify_head(name, labels, activation):
 
 
 def omni_golden(output, recogniser, classifier, samples):
-    """One backbone, the recogniser's, with the encoders of both, and two heads: its file, and what
-    the head of sounds says of the samples, which are the recogniser's."""
+    """One backbone, the recogniser's, with the encoders of both and one of sensors, and a head of every
+    kind: its file, and what the head of sounds says of the samples, which are the recogniser's."""
     config = {**recogniser.config, **classifier.config}
     config |= {key: value for key, value in recogniser.config.items() if not key.startswith("image.")}
     keys = {f"rill.{key}": value for key, value in config.items() if key != "transcribe.tokens"}
-    spoken = speech_export.metadata(recogniser, [], "", "", "")
-    keys |= {key: value for key, value in spoken.items() if key.startswith("rill.audio.")}
+    spoken = speech_export.metadata(recogniser, TINY_PIECES, "", "", "")
+    keys |= {key: value for key, value in spoken.items() if key.startswith(("rill.audio.", "rill.tran"))}
+    del keys["rill.transcribe.phones"], keys["rill.transcribe.pronunciations"]
+    keys |= {f"rill.{key}": value for key, value in TINY.items() if key.startswith(("sensor.", "forecast."))}
     keys |= {"general.architecture": "rill", "general.name": "Tiny omni model",
-             "rill.encoders": ["audio", "image"],
-             "rill.heads": ["classify.sounds", "classify.pictures"]}
-    tensors = {name: value for name, value in speech_export.tensors(recogniser, "F32").items()
-               if not name.startswith("transcribe.")}
+             "rill.encoders": ["audio", "sensor", "image"],
+             "rill.heads": ["transcribe", "forecast", "classify.sounds", "classify.pictures"]}
+    tensors = speech_export.tensors(recogniser, "F32")
     tensors |= {name: value for name, value in classify_export.tensors(classifier, "F32").items()
                 if name.startswith("image.")}
     sounds, more, head = classify_head("classify.sounds", ["hum", "hiss", "click"], "sigmoid")
     keys, tensors = keys | more, tensors | head
     _, more, head = classify_head("classify.pictures", ["cat", "dog"], "softmax")
+    sensor = export.model_file(shaken(models.SensorModel(TINY)), "", "", "F32")[1]
+    tensors |= {name: value for name, value in sensor.items() if name.startswith(("sensor.", "forecast."))}
     gguf.write(output, keys | more, tensors | head)
     frames = fbank.Fbank().double()(samples)[:, None]
     hidden, _, _ = recogniser.hidden(frames, recogniser.initial_state(1))
@@ -298,12 +302,11 @@ def main():
     write("sensor_model_golden", model_golden(model, make_rows(np.random.default_rng(7), 163, 3)))
     write_ngrams(options.output)
 
-    pieces = ["", " a", " b", "c", "d", "e"]
-    model = shaken(speech_models.SpeechModel(TINY_SPEECH | {"transcribe.tokens": len(pieces)}))
+    model = shaken(speech_models.SpeechModel(TINY_SPEECH | {"transcribe.tokens": len(TINY_PIECES)}))
     recogniser = model
     model.audio.mean.fill_(-10)
     model.audio.deviation.fill_(3)
-    keys = speech_export.metadata(model, pieces, TINY_LEXICON, "Tiny recogniser", "For tests")
+    keys = speech_export.metadata(model, TINY_PIECES, TINY_LEXICON, "Tiny recogniser", "For tests")
     del keys["general.languages"]  # which a file may leave out
     gguf.write(options.output / "speech_model.gguf", keys, speech_export.tensors(model, "F32"))
     noise = np.random.default_rng(8).standard_normal(20 * 640)
