@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from rill_train import (classify_export, digit_batches, digit_evaluate, digits, export_goldens, gguf, images,
-                        models, omni_batches, omni_export, omni_models, omni_train, speech, tokens)
+                        models, omni_batches, omni_export, omni_models, omni_train, operators, speech,
+                        tokens, watch_batches)
 
 SMALL = omni_models.OMNI | {
     "width": 24, "operators": ["short_conv", "liquid_scan"], "swiglu.width": 32, "short_conv.taps": 3,
@@ -48,6 +49,34 @@ class SharedBlocks(unittest.TestCase):
         torch.testing.assert_close(model.digits(frames, pixels, order)[:-1], logits[:-1])
         hidden, _, _ = model.hidden(frames, model.initial_state(2))
         torch.testing.assert_close(alone, model.classify["digit"](hidden))
+
+
+    def test_a_watched_machine_is_one_state(self):
+        model, frames = small().double().eval(), torch.randn(32, 3, 80).double()
+        features, dt = torch.randn(2, 3, 3, 16).double(), torch.rand(2, 3, 3).double() + 0.3
+        order = watch_batches.order(8, 3, 0.5)
+        self.assertEqual(order.tolist(), [0, 1, 8, 2, 3, 9, 4, 5, 6, 10, 7])
+        hidden = model.watched(features, dt, frames, order)
+        # Frame by frame: the main stream makes the state that each frame and each peek starts from.
+        embedded = torch.cat([model.heard(frames).expand(2, -1, -1, -1), model.sensor.embed(features)], 1)
+        dts = torch.cat([torch.ones(2, 8, 3).double(), dt], 1)
+        mixers = [operators.OPERATORS[block.name] for block in model.blk]
+        state = [mixer.initial_state(block.operator, 3) for mixer, block in zip(mixers, model.blk)]
+        state = [torch.zeros_like(part).double() for part in state]
+
+        def step(x, dt):
+            new = []
+            for mixer, block, part in zip(mixers, model.blk, state):
+                y, part = mixer.step(block.operator, block.norm(x), dt, part)
+                x = x + y
+                x = x + block.swiglu(block.mlp_norm(x))
+                new.append(part)
+            return model.norm(x), new
+
+        for t, index in enumerate(order):
+            peek, _ = step(embedded[1, index], dts[1, index])
+            torch.testing.assert_close(hidden[t], peek)
+            _, state = step(embedded[0, index], dts[0, index])
 
 
 class NoisyDigits(unittest.TestCase):
@@ -140,6 +169,16 @@ class Joint(unittest.TestCase):
         self.assertIn(("b", 2.0, 3.0), drawn)
         self.assertAlmostEqual(sum(task == "a" for task, *_ in drawn) / 200, 0.75, delta=0.1)
 
+    def test_pictures_are_stills_and_clips(self):
+        data = omni_batches.Data.__new__(omni_batches.Data)
+        data.image_train = images.Pictures(np.zeros((9, 28, 28, 1), np.uint8), np.arange(9), list("abcdefghi"))
+        data.options = argparse.Namespace(augment=1)
+        make, rng = data.makers(["image"], SMALL)["image"], np.random.default_rng(0)
+        batches = [make(rng) for _ in range(8)]
+        self.assertEqual({tuple(pixels.shape[:2]) for pixels, _ in batches}, {(1, 192), (4, 48)})
+        for pixels, classes in batches:
+            self.assertEqual(pixels.shape[:2], classes.shape)
+
     def test_every_task_trains_the_blocks_and_its_own_parts(self):
         with tempfile.TemporaryDirectory() as folder:
             options = argparse.Namespace(
@@ -155,10 +194,14 @@ class Joint(unittest.TestCase):
             "image": (torch.rand(2, 3, 28, 28, 1), torch.randint(10, (2, 3))),
             "event": (frames, torch.full((24, 2, 10), 0.1), torch.ones(24, 2)),
             "digit": (frames, torch.rand(2, 2, 28, 28, 1), torch.arange(26), torch.randint(10, (26, 2)),
-                      torch.ones(26, 2))}
+                      torch.ones(26, 2)),
+            "watch": (torch.randn(2, 5, 2, 16), torch.ones(2, 5, 2), frames, watch_batches.order(24, 5),
+                      torch.randn(5, 2, 10), torch.ones(5, 2), torch.full((24, 2, 10), 0.1),
+                      torch.ones(24, 2))}
         own = {"spoken": ("audio.", "transcribe."), "series": ("sensor.", "forecast."),
                "image": ("image.", "classify.image."), "event": ("audio.", "classify.event."),
-               "digit": ("audio.", "image.", "classify.digit.")}
+               "digit": ("audio.", "image.", "classify.digit."),
+               "watch": ("audio.", "sensor.", "forecast.", "classify.event.")}
         for task, batch in batches.items():
             trainer.model.zero_grad(set_to_none=True)
             trainer.loss(task, *batch).backward()

@@ -6,10 +6,12 @@
     image    pictures of Fashion-MNIST, four frames          image_train.py
     event    sounds of ESC-10                                event_batches.py
     digit    a spoken digit, a written one, or both          digit_batches.py
+    watch    a sensor's window beside a clip of sounds       watch_batches.py
 
 A batch is the task's name, then what the task's own module makes.
 """
 
+import functools
 import os
 
 import numpy as np
@@ -17,12 +19,14 @@ import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from . import batches, digit_batches, event_batches, events, image_train, images, phones
-from . import speech, speech_batches, synthesize
+from . import speech, speech_batches, synthesize, watch_batches
 
-SHARES = {"spoken": 0.2, "speech": 0.0, "series": 0.25, "image": 0.2, "event": 0.15, "digit": 0.2}
+SHARES = {"spoken": 0.2, "speech": 0.0, "series": 0.2, "image": 0.2, "event": 0.15, "digit": 0.2,
+          "watch": 0.1}
 SYNTHETIC = 0.25  # of the speech, where rill_train.synthesize has made some
-# Frames of the backbone in a batch, about: each task's batch takes as long as another's.
+# Frames of the backbone in a batch, about, and clips of pictures: each task's batch takes as long as another's.
 SPEECH_FRAMES, TOKENS, EVENTS, IMAGES = 1600, 1008, 12, 48
+STILLS = 0.8  # of the batches of pictures
 
 
 class Speech(speech_batches.Batches):
@@ -69,20 +73,18 @@ class Data:
             self.sounds, utterances, self.known, self.said, options.cache, SPEECH_FRAMES,
             options.augment, SYNTHETIC, None).batch
 
-        def series():
-            mixture = batches.Mixture(tokens=TOKENS)
-            pool = batches.sources(options.ett_end, options.series)
-            return batches.Batches(pool, mixture, config, None).batch
-
+        pool = functools.cache(lambda: batches.sources(options.ett_end, options.series))
+        sounds = lambda: event_batches.Batches(
+            self.clips, self.event_train, options.events, EVENTS, options.augment, None)
         known = {
             "spoken": lambda: spoken(self.spoken("train")),
             "speech": lambda: spoken(self.speech),
-            "series": series,
-            "image": lambda: image_train.Clips(self.image_train, IMAGES, True, None).clips,
-            "event": lambda: event_batches.Batches(
-                self.clips, self.event_train, options.events, EVENTS, options.augment, None).batch,
+            "series": lambda: batches.Batches(pool(), batches.Mixture(tokens=TOKENS), config, None).batch,
+            "image": lambda: image_train.Clips(self.image_train, IMAGES, STILLS, False, None).batch,
+            "event": lambda: sounds().batch,
             "digit": lambda: digit_batches.Batches(
                 self.spoken("train"), self.digit_train, self.sounds, options.cache, None).batch,
+            "watch": lambda: watch_batches.Batches(pool(), sounds(), config).batch,
         }
         return {task: known[task]() for task in tasks}
 

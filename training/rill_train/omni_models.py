@@ -76,7 +76,18 @@ class OmniModel(speech_models.SpeechModel):
     def peeked(self, features, dt):
         """Both streams, features [2, time, batch, F], dt [2, time, batch] -> hidden frames of the peeked
         stream, [time, batch, width]."""
-        x = self.sensor.embed(features)
+        return self.peeked_of(self.sensor.embed(features), dt)
+
+    def watched(self, features, dt, frames, order):
+        """The same beside sound, all in one state: `order` are indices into the frames of the sound, which
+        nobody peeks at, then the sensor's. Hidden frames [sounds + time, batch, width], in that order."""
+        sounds = self.heard(frames).expand(2, -1, -1, -1)
+        x = torch.cat([sounds, self.sensor.embed(features)], 1)
+        dt = torch.cat([torch.ones(sounds.shape[:3]), dt], 1)
+        return self.peeked_of(x[:, order], dt[:, order])
+
+    def peeked_of(self, x, dt):
+        """Embeddings of both streams [2, time, batch, width] -> hidden frames of the peeked one."""
         for block in self.blk[:-1]:
             x = two_streams(block, x, dt)
         return self.norm(two_streams(self.blk[-1], x, dt, keep_main=False)[0])

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch.utils.data import DataLoader
 
 from . import digit_evaluate, digits, evaluate, event_train, events, gguf, image_train, images
-from . import omni_batches, omni_models, series, speech_export, speech_train, tokens
+from . import omni_batches, omni_models, series, speech_export, speech_train, tokens, watch_batches
 from .operators import Linear, SwiGlu
 from .optimizer import Average
 from .train import PinballLoss
@@ -68,6 +68,14 @@ class OmniTrainer(Trainer):
         each = F.cross_entropy(logits, classes.flatten(), reduction="none")
         return (each * weights.flatten()).sum() / weights.sum()
 
+    def watch_loss(self, features, dt, frames, order, targets, weights, classes, heard):
+        hidden, sounds = self.model.watched(features, dt, frames, order), order < len(classes)
+        quantiles = self.model.quantiles(hidden[~sounds])
+        forecast = PinballLoss.apply(quantiles, targets, weights, self.levels)
+        logits = self.model.classify["event"](hidden[sounds])
+        return (self.weight("series") * forecast
+                + event_train.loss(logits, classes, heard, self.options.smoothing))
+
     def weight(self, task):
         return self.options.weight.get(task, 1.0)
 
@@ -86,7 +94,8 @@ class OmniTrainer(Trainer):
                 "series": lambda features, dt, *_: dt[0].numel(),
                 "image": lambda pixels, classes: classes.numel(),
                 "event": lambda frames, targets, weights: weights.numel(),
-                "digit": lambda *parts: parts[-1].numel()}[task](*batch)
+                "digit": lambda *parts: parts[-1].numel(),
+                "watch": lambda features, dt, *parts: dt[0].numel() + parts[-1].numel()}[task](*batch)
 
     def taken(self):
         """Mean loss and norm of the gradient of each task since the last call, and how many steps."""
@@ -98,7 +107,7 @@ class OmniTrainer(Trainer):
 class Validation:
     """Each task's score as its specialist's trainer has it."""
 
-    def __init__(self, data, tasks, options):
+    def __init__(self, data, tasks, makers, options):
         self.parts = {}
         if "spoken" in tasks:
             held_out = data.spoken("validation")
@@ -116,6 +125,13 @@ class Validation:
         if "digit" in tasks:
             pairs = digit_evaluate.Pairs(data.spoken("validation"), data.digit_validation, options.cache)
             self.parts["digit"] = lambda model: pairs.scores(model, count=DIGIT_PAIRS)
+        if "watch" in tasks and options.folds != "test":
+            beside = event_train.Scores(data.clips, data.event_scored)
+            windows = makers["watch"](np.random.default_rng(0))[0]
+            forecast = evaluate.Validation()
+            self.parts["watch"] = lambda model: {
+                "series": forecast(watch_batches.BesideSound(model, beside.frames)),
+                "event": beside(watch_batches.BesideSensor(model, windows))}
 
     def __call__(self, model):
         return {name: score(model) for name, score in self.parts.items()}
@@ -226,7 +242,7 @@ def main():
         trainer.average = Average(trainer.model, options.average)
     stream = omni_batches.Batches(makers, options.share, [options.seed, trainer.step])
     loader = iter(DataLoader(stream, batch_size=None, num_workers=options.workers, prefetch_factor=8))
-    scores = Validation(data, tasks, options)
+    scores = Validation(data, tasks, makers, options)
     write = open_log(options.output)
     write(parameters=sum(p.numel() for p in trainer.model.parameters()), options=str(vars(options)))
     trainer.run(loader, lambda model: {"steps": trainer.taken()} | scores(model), write,
