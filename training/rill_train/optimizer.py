@@ -1,4 +1,5 @@
-"""Muon for the matrices of the backbone, AdamW for the rest, and an average of the weights.
+"""Muon for the matrices between an encoder's first layer and the heads, AdamW for the rest, and an
+average of the weights.
 
 Muon takes the momentum of a matrix to its nearest semi-orthogonal matrix before the step, so that
 all directions move alike; after 3.5 minutes of training it gives an ETT
@@ -34,13 +35,24 @@ class Muon(torch.optim.Optimizer):
     def step(self):
         for group in self.param_groups:
             for parameter in group["params"]:
+                if parameter.grad is None:
+                    continue
                 buffer = self.state[parameter].setdefault("momentum", torch.zeros_like(parameter))
                 buffer.lerp_(parameter.grad, 1 - group["momentum"])
-                update = orthogonalised(parameter.grad.lerp(buffer, group["momentum"]))
+                # The kernel of a convolution is the matrix that makes a pixel of its patch.
+                matrix = parameter.grad.lerp(buffer, group["momentum"]).flatten(1)
                 # An AdamW step's root mean square is about 0.2: the same learning rate suits both.
-                scale = 0.2 * max(parameter.shape) ** 0.5
+                scale = 0.2 * max(matrix.shape) ** 0.5
                 parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                parameter.add_(update, alpha=-group["lr"] * scale)
+                parameter.add_(orthogonalised(matrix).view_as(parameter), alpha=-group["lr"] * scale)
+
+
+def is_hidden(name, parameter):
+    """Whether Muon takes it: the matrices of the backbone's and of the picture encoder's blocks, and the
+    convolutions between that one's stages. Filters of one channel each are no matrices."""
+    if name.startswith("image.stage.") and parameter.ndim == 4:
+        return not name.startswith("image.stage.0.")
+    return name.startswith(("blk.", "image.stage.")) and not name.endswith("conv.weight")
 
 
 def make_optimizers(model, lr, weight_decay, use_muon=True):
@@ -48,7 +60,7 @@ def make_optimizers(model, lr, weight_decay, use_muon=True):
     for name, parameter in model.named_parameters():
         if parameter.ndim < 2:
             vectors.append(parameter)
-        elif use_muon and name.startswith("blk.") and not name.endswith("conv.weight"):
+        elif use_muon and is_hidden(name, parameter):
             hidden.append(parameter)
         else:
             matrices.append(parameter)

@@ -39,8 +39,12 @@ class Trainer:
         self.model.load_state_dict(checkpoint["model"])
         self.average.values = checkpoint["ema"]
         self.average.steps = checkpoint["average_steps"]
-        for optimizer, state in zip(self.optimizers, checkpoint["optimizers"]):
-            optimizer.load_state_dict(state)
+        try:
+            for optimizer, state in zip(self.optimizers, checkpoint["optimizers"]):
+                optimizer.load_state_dict(state)
+        except ValueError:  # Parameters in other groups: the weights can start anew, a run can't go on.
+            if same_run:
+                raise
         if same_run:
             self.step, self.seconds = checkpoint["step"], checkpoint["spent"]
 
