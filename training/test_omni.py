@@ -196,7 +196,7 @@ class Joint(unittest.TestCase):
             "digit": (frames, torch.rand(2, 2, 28, 28, 1), torch.arange(26), torch.randint(10, (26, 2)),
                       torch.ones(26, 2)),
             "watch": (torch.randn(2, 5, 2, 16), torch.ones(2, 5, 2), frames, watch_batches.order(24, 5),
-                      torch.randn(5, 2, 10), torch.ones(5, 2), torch.full((24, 2, 10), 0.1),
+                      torch.randn(5, 2, 10), torch.ones(5, 2, 10), torch.full((24, 2, 10), 0.1),
                       torch.ones(24, 2))}
         own = {"spoken": ("audio.", "transcribe."), "series": ("sensor.", "forecast."),
                "image": ("image.", "classify.image."), "event": ("audio.", "classify.event."),
