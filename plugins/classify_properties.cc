@@ -19,6 +19,18 @@ GType ReportType() {
   return type;
 }
 
+GType FormatType() {
+  static const GType type = [] {
+    static const GEnumValue values[] = {
+        {static_cast<gint>(ClassFormat::kJson), "lines of JSON", "json"},
+        {static_cast<gint>(ClassFormat::kText), "the label in words, as text/x-raw for an overlay",
+         "text"},
+        {0, nullptr, nullptr}};
+    return g_enum_register_static("LfmClassFormat", values);
+  }();
+  return type;
+}
+
 GParamSpec* Threshold(const char* name, const char* nick, const char* blurb, float usual) {
   return g_param_spec_float(name, nick, blurb, 0, 1, usual, kInReady);
 }
@@ -38,6 +50,9 @@ GParamSpec* Spec(ClassifyProperty property, const ClassifySettings& usual) {
     case kReport:
       return g_param_spec_enum("report", "Report", "What leaves the element", ReportType(),
                                static_cast<gint>(usual.report), kInReady);
+    case kClassFormat:
+      return g_param_spec_enum("format", "Format", "What the results are", FormatType(),
+                               static_cast<gint>(usual.format), kInReady);
     case kTop:
       return g_param_spec_uint("top", "Top", "Labels that a result lists, the likeliest first", 1,
                                static_cast<guint>(ClassifyHead::kMostLabels), usual.top, kAlways);
@@ -80,6 +95,7 @@ void SetClassifyProperty(ClassifySettings& settings, guint property, const GValu
   switch (property) {
     case kHead: settings.head = TextOf(value); break;
     case kReport: settings.report = static_cast<ClassReport>(g_value_get_enum(value)); break;
+    case kClassFormat: settings.format = static_cast<ClassFormat>(g_value_get_enum(value)); break;
     case kTop: settings.top = g_value_get_uint(value); break;
     case kOnThreshold: settings.events.on = g_value_get_float(value); break;
     case kOffThreshold: settings.events.off = g_value_get_float(value); break;
@@ -95,6 +111,7 @@ void GetClassifyProperty(const ClassifySettings& settings, guint property, GValu
   switch (property) {
     case kHead: g_value_set_string(value, settings.head.c_str()); break;
     case kReport: g_value_set_enum(value, static_cast<gint>(settings.report)); break;
+    case kClassFormat: g_value_set_enum(value, static_cast<gint>(settings.format)); break;
     case kTop: g_value_set_uint(value, settings.top); break;
     case kOnThreshold: g_value_set_float(value, settings.events.on); break;
     case kOffThreshold: g_value_set_float(value, settings.events.off); break;

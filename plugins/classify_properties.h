@@ -12,10 +12,13 @@ namespace rill {
 // When a result leaves: for every frame, when another label is the likeliest, or when a label's
 // event begins or ends.
 enum class ClassReport { kFrames, kChanges, kEvents };
+// Lines of JSON, or a few words for an overlay to draw.
+enum class ClassFormat { kJson, kText };
 
 struct ClassifySettings {
   std::string head;  // empty: the model's only one
   ClassReport report = ClassReport::kFrames;
+  ClassFormat format = ClassFormat::kJson;
   guint top = 5;
   EventRules events;
   bool messages = true;
@@ -26,6 +29,7 @@ struct ClassifySettings {
 enum ClassifyProperty : guint {
   kHead,
   kReport,
+  kClassFormat,
   kTop,
   kOnThreshold,
   kOffThreshold,

@@ -15,8 +15,9 @@
  * gst-launch-1.0 -q filesrc location=video.mkv ! decodebin ! lfmclassifier model-path=pictures !
  *     fdsink
  * gst-launch-1.0 -m autoaudiosrc ! lfmclassifier model-path=sounds report=events ! fakesink
- * gst-launch-1.0 -m v4l2src ! lfmclassifier name=labels model-path=pictures max-rate=5
- *     labels.media ! videoconvert ! autovideosink
+ * gst-launch-1.0 v4l2src ! lfmclassifier name=labels model-path=pictures max-rate=5 format=text
+ *     labels.media ! queue ! videoconvert ! textoverlay name=overlay wait-text=false !
+ * autovideosink labels. ! overlay.text_sink
  * ]|
  */
 #include <gst/audio/audio.h>
@@ -28,6 +29,7 @@
 #include "plugins/forecast_output.h"
 #include "plugins/model_bin.h"
 #include "plugins/stage_properties.h"
+#include "plugins/text_output.h"
 
 namespace {
 
@@ -227,7 +229,7 @@ void Describe(GstElementClass* element_class) {
       element_class, {rill::LongestGapSpec(), rill::MaxRateSpec(), rill::MaxObservedDelaySpec()});
   rill::InstallClassifyProperties(G_OBJECT_CLASS(element_class), rill::kForwardedProperty);
   rill::AddPadTemplate(element_class, "sink", GST_PAD_SINK, {kMedia});
-  rill::AddPadTemplate(element_class, "src", GST_PAD_SRC, {rill::kJsonCaps});
+  rill::AddPadTemplate(element_class, "src", GST_PAD_SRC, {rill::kJsonCaps, rill::kTextCaps});
   GstCaps* caps = gst_caps_from_string(kMedia);
   gst_element_class_add_pad_template(
       element_class, gst_pad_template_new("media", GST_PAD_SRC, GST_PAD_REQUEST, caps));

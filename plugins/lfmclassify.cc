@@ -4,9 +4,10 @@
  *
  * Hidden frames to labels: for every frame, or when the likeliest label changes, or when a label's
  * event begins or ends, a line of JSON, stamped like the frame, and a message lfm-class with the
- * same values, which the buffer has as metadata, too (LfmClassMeta). An event begins when its label
- * has been at least as probable as `on-threshold` for `on-frames` frames, and ends when it has been
- * less probable than `off-threshold` for `off-frames`.
+ * same values, which the buffer has as metadata, too (LfmClassMeta). With `format=text` it is the
+ * label in words instead, for textoverlay to draw; a blank when an event ends. An event begins when
+ * its label has been at least as probable as `on-threshold` for `on-frames` frames, and ends when
+ * it has been less probable than `off-threshold` for `off-frames`.
  *
  * |[
  * gst-launch-1.0 -q filesrc location=photo.jpg ! decodebin ! videoconvert ! lfmimageenc !
@@ -17,6 +18,8 @@
  */
 #include "pipeline/class_json.h"
 
+#include <cmath>
+
 #include "plugins/class_meta.h"
 #include "plugins/classify_properties.h"
 #include "plugins/element.h"
@@ -26,6 +29,7 @@
 #include "plugins/punctuality.h"
 #include "plugins/stage_element.h"
 #include "plugins/stage_properties.h"
+#include "plugins/text_output.h"
 
 namespace {
 
@@ -87,13 +91,16 @@ rill::Fields FieldsOf(const Stream& stream, size_t label, float confidence,
   return fields;
 }
 
-GstFlowReturn Send(GstElement* element, const std::string& json, rill::Fields fields,
-                   bool message) {
+// Sends a result, in JSON or in words, with its fields.
+GstFlowReturn Send(GstElement* element, const rill::ClassifySettings& settings,
+                   const std::string& text, rill::Fields fields, bool message) {
   Stream& stream = Of(element).stream;
-  const std::string line = json + "\n";
-  GstBuffer* buffer = gst_buffer_new_memdup(line.data(), line.size());
+  GstBuffer* buffer = gst_buffer_new_memdup(text.data(), text.size());
   GST_BUFFER_PTS(buffer) = stream.pts;
-  GST_BUFFER_DURATION(buffer) = stream.duration;
+  // An overlay draws what is told once until something else is told.
+  const bool holds =
+      settings.format == rill::ClassFormat::kText && settings.report != rill::ClassReport::kFrames;
+  GST_BUFFER_DURATION(buffer) = holds ? GST_CLOCK_TIME_NONE : stream.duration;
   rill::SetClass(buffer, fields.get());
   if (message)
     gst_element_post_message(element,
@@ -106,13 +113,30 @@ std::optional<uint64_t> Known(GstClockTime time) {
   return GST_CLOCK_TIME_IS_VALID(time) ? std::optional<uint64_t>(time) : std::nullopt;
 }
 
+std::string InWords(const std::string& label, float probability) {
+  return label + " " + std::to_string(std::lround(100 * probability)) + " %";
+}
+
+std::string ToText(const Stream& stream, const rill::ClassEvent& event, rill::ClassFormat format) {
+  if (format == rill::ClassFormat::kText)
+    return event.begins ? InWords(stream.head->labels()[event.label], event.confidence) : " ";
+  return rill::ToJson(*stream.head, event, Known(RunningTime(stream)), stream.position) + "\n";
+}
+
+std::string ToText(const Stream& stream, const rill::ClassifySettings& settings) {
+  const size_t best = stream.head->best();
+  if (settings.format == rill::ClassFormat::kText)
+    return InWords(stream.head->labels()[best], stream.head->probabilities()[best]);
+  return rill::ToJson(*stream.head, settings.top, Known(RunningTime(stream)), stream.position) +
+         "\n";
+}
+
 GstFlowReturn SendEvents(GstElement* element, const rill::ClassifySettings& settings) {
   Stream& stream = Of(element).stream;
   GstFlowReturn flow = GST_FLOW_OK;
   for (const rill::ClassEvent& event : stream.head->Take()) {
     if (settings.report != rill::ClassReport::kEvents || flow != GST_FLOW_OK) continue;
-    flow = Send(element,
-                rill::ToJson(*stream.head, event, Known(RunningTime(stream)), stream.position),
+    flow = Send(element, settings, ToText(stream, event, settings.format),
                 FieldsOf(stream, event.label, event.confidence, &event), settings.messages);
   }
   return flow;
@@ -125,8 +149,7 @@ GstFlowReturn SendFrame(GstElement* element, const rill::ClassifySettings& setti
   if (settings.report == rill::ClassReport::kChanges && !changed) return GST_FLOW_OK;
   stream.told = best;
   const bool message = settings.messages && stream.limit.Allows(settings.message_interval_ns);
-  return Send(element,
-              rill::ToJson(*stream.head, settings.top, Known(RunningTime(stream)), stream.position),
+  return Send(element, settings, ToText(stream, settings),
               FieldsOf(stream, best, stream.head->probabilities()[best], nullptr), message);
 }
 
@@ -173,15 +196,16 @@ rill::Result<GstCaps*> SetCaps(GstElement* element, const GstCaps* caps) {
   if (frames->Channels() != 1)
     return rill::Error{std::to_string(frames->Channels()) +
                        " channels of frames were offered, what is classified has one"};
+  const rill::ClassifySettings settings = Copy(element);
   if (!stream.head) {
-    const rill::ClassifySettings settings = Copy(element);
     rill::Result<rill::ClassifyStage> head =
         rill::ClassifyStage::Open(stage.model, {.head = settings.head, .events = settings.events});
     if (!head) return head.error();
     stream.head.emplace(std::move(*head));
     stream.block.emplace(1, stage.model->backbone().width());
   }
-  return gst_caps_new_empty_simple(rill::kJsonCaps);
+  return gst_caps_from_string(settings.format == rill::ClassFormat::kText ? rill::kTextCaps
+                                                                          : rill::kJsonCaps);
 }
 
 GstEvent* Event(GstElement* element, GstEvent* event) {
@@ -242,7 +266,7 @@ void Describe(GstElementClass* element_class) {
   rill::InstallClassifyProperties(object, kFirst);
   g_object_class_install_property(object, kMaxObservedDelay, rill::MaxObservedDelaySpec());
   rill::AddPadTemplate(element_class, "sink", GST_PAD_SINK, {rill::kFloat32TensorCaps});
-  rill::AddPadTemplate(element_class, "src", GST_PAD_SRC, {rill::kJsonCaps});
+  rill::AddPadTemplate(element_class, "src", GST_PAD_SRC, {rill::kJsonCaps, rill::kTextCaps});
   gst_element_class_set_static_metadata(element_class, "Classify head", "Filter/Converter",
                                         "Says what hidden frames show or sound like", "Rill");
 }

@@ -7,6 +7,37 @@ namespace {
 using namespace testing;  // NOLINT(google-build-using-namespace)
 using ::testing::HasSubstr;
 
+TEST(LfmClassify, SpeaksInWordsForAnOverlay) {
+  Classifier stream = OpenPictures();
+  const auto pictures = MakePictures(4);
+  for (const bool changes : {false, true}) {
+    stream.Reset();
+    Harness harness(
+        PictureChain("", std::string(" format=text report=") + (changes ? "changes" : "frames")));
+    harness.Start("a", kPictureCaps, GST_FORMAT_TIME);
+    for (size_t i = 0; i < pictures.size(); ++i) {
+      GstBuffer* buffer = gst_buffer_new_memdup(pictures[i].data(), pictures[i].size());
+      GST_BUFFER_PTS(buffer) = TimeOfPicture(i);
+      GST_BUFFER_DURATION(buffer) = TimeOfPicture(1);
+      ASSERT_EQ(gst_harness_push(harness.get(), buffer), GST_FLOW_OK);
+    }
+    EXPECT_THAT(harness.SourceCaps(), HasSubstr("text/x-raw, format=(string)utf8"));
+    std::optional<size_t> told;
+    for (const std::string& picture : pictures) {
+      ASSERT_TRUE(stream.Push(AsPicture(picture)));
+      const size_t best = stream.head().best();
+      if (changes && told == best) continue;
+      told = best;
+      const auto got = harness.Pull();
+      ASSERT_TRUE(got);
+      const auto percent = std::lround(100 * stream.head().probabilities()[best]);
+      EXPECT_EQ(got->bytes, stream.head().labels()[best] + " " + std::to_string(percent) + " %");
+      EXPECT_EQ(got->duration, changes ? GST_CLOCK_TIME_NONE : TimeOfPicture(1));
+    }
+    EXPECT_FALSE(harness.Pull());
+  }
+}
+
 TEST(LfmClassify, SaysWhatAClassifierDoes) {
   const auto pictures = MakePictures(6);
   Classifier stream = OpenPictures();
