@@ -3,8 +3,13 @@
 Each set has a published test part, which no script here reads but to measure, and the last tenth of
 the training part, in an order drawn with a fixed seed, is validation: choices are made on it.
 Fashion-MNIST is Debian's package `dataset-fashion-mnist`; the others lie in `RILL_DATA_DIR`.
+
+    python3 -m rill_train.images fashion runs/pictures
+
+writes a test part as LABEL/NUMBER.png, for `rill bench classify`.
 """
 
+import argparse
 import gzip
 import io
 import tarfile
@@ -45,7 +50,7 @@ def fashion(part, folder=FASHION):
 
 def _archive(path, part, mode):
     """PART/LABEL/NAME.{jpg,png} of an archive, sorted by name."""
-    from PIL import Image  # Debian's python3-pil, wanted here alone
+    from PIL import Image  # Debian's python3-pil, wanted where pictures are files
 
     found = []
     with tarfile.open(path) as archive:
@@ -86,3 +91,27 @@ def split(pictures, seed=1):
     cut = round(len(order) * (1 - VALIDATION_SHARE))
     part = lambda rows: Pictures(pictures.pixels[rows], pictures.classes[rows], pictures.labels)
     return part(order[:cut]), part(order[cut:])
+
+
+def write(pictures, folder):
+    from PIL import Image
+
+    for i, (pixels, label) in enumerate(zip(pictures.pixels, pictures.classes)):
+        path = folder / pictures.labels[label] / f"{i:05d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(path)
+
+
+def main():
+    parser = argparse.ArgumentParser(description="a test part as files")
+    parser.add_argument("set", choices=("fashion", "digits"))
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--cache", type=Path, default="runs/images", help="folder for decoded pictures")
+    options = parser.parse_args()
+    test = fashion("test") if options.set == "fashion" else digits("test", options.cache)
+    write(test, options.output)
+    print(f"{options.output}: {len(test.classes)} pictures")
+
+
+if __name__ == "__main__":
+    main()

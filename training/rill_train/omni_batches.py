@@ -1,7 +1,6 @@
 """Batches of all the tasks of the shared model, one task a batch, drawn by given shares.
 
     spoken   digits, one after another, to be transcribed    speech_batches.py
-    speech   all transcribed speech; none by default         speech_batches.py
     series   windows to be forecast                          batches.py
     image    pictures of Fashion-MNIST, four frames          image_train.py
     event    sounds of ESC-10                                event_batches.py
@@ -19,11 +18,9 @@ import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from . import batches, digit_batches, event_batches, events, image_train, images, phones
-from . import speech, speech_batches, synthesize, watch_batches
+from . import speech_batches, watch_batches
 
-SHARES = {"spoken": 0.2, "speech": 0.0, "series": 0.2, "image": 0.2, "event": 0.15, "digit": 0.2,
-          "watch": 0.1}
-SYNTHETIC = 0.25  # of the speech, where rill_train.synthesize has made some
+SHARES = {"spoken": 0.2, "series": 0.2, "image": 0.2, "event": 0.15, "digit": 0.15, "watch": 0.1}
 # Frames of the backbone in a batch, about, and clips of pictures: each task's batch takes as long as another's.
 SPEECH_FRAMES, TOKENS, EVENTS, IMAGES = 1600, 1008, 12, 48
 STILLS = 0.8  # of the batches of pictures
@@ -41,7 +38,7 @@ class Speech(speech_batches.Batches):
 class Data:
     """What is learned from and what is chosen on, loaded for the tasks that are asked for."""
 
-    def __init__(self, options, tasks, known):
+    def __init__(self, options, known):
         """`known` are the pieces of text, as tokens.Tokens."""
         self.options, self.known = options, known
         self.clips = events.clips(options.events)
@@ -52,14 +49,7 @@ class Data:
         self.digits = digit_batches.spoken(options.digits, options.cache, options.without)
         self.digit_train, self.digit_validation = images.split(images.digits("train", options.pictures))
         self.image_train, self.image_validation = images.split(images.fashion("train", options.fashion))
-        texts = [u.text for u in self.digits]
-        self.speech = []
-        if "speech" in tasks:
-            self.speech = [u for u in speech.utterances() if u.split == "train"]
-            if synthesize.table(options.cache).exists():
-                self.speech += synthesize.utterances(options.cache)
-            texts += [u.text for u in self.speech]
-        self.said = phones.Pronunciations(texts, options.cache)
+        self.said = phones.Pronunciations([u.text for u in self.digits], options.cache)
         self.labels = {"image": self.image_train.labels, "event": self.clips.labels,
                        "digit": self.digit_train.labels}
 
@@ -69,16 +59,13 @@ class Data:
     def makers(self, tasks, config):
         """{task: a function that makes a batch with a random generator}."""
         options = self.options
-        spoken = lambda utterances: Speech(
-            self.sounds, utterances, self.known, self.said, options.cache, SPEECH_FRAMES,
-            options.augment, SYNTHETIC, None).batch
-
         pool = functools.cache(lambda: batches.sources(options.ett_end, options.series))
         sounds = lambda: event_batches.Batches(
             self.clips, self.event_train, options.events, EVENTS, options.augment, None)
         known = {
-            "spoken": lambda: spoken(self.spoken("train")),
-            "speech": lambda: spoken(self.speech),
+            "spoken": lambda: Speech(
+                self.sounds, self.spoken("train"), self.known, self.said, options.cache, SPEECH_FRAMES,
+                options.augment, 0.0, None).batch,
             "series": lambda: batches.Batches(pool(), batches.Mixture(tokens=TOKENS), config, None).batch,
             "image": lambda: image_train.Clips(self.image_train, IMAGES, STILLS, False, None).batch,
             "event": lambda: sounds().batch,

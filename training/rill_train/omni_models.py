@@ -1,4 +1,4 @@
-"""One backbone for sound, sensors and pictures: the recogniser's, with two more encoders and more heads.
+"""One backbone for sound, sensors and pictures: a recogniser with two more encoders and more heads.
 
 Parameter names are tensor names to be: `audio.*`, `sensor.*` and `image.*` the encoders, `blk.*` and `norm`
 the backbone, `transcribe.*`, `forecast.*` and `classify.NAME.*` the heads. The blocks are the same for all;
@@ -15,8 +15,10 @@ from .image_models import ClassifyHead, ImageEncoder, hidden_frames
 from .operators import PEEK, linear
 
 FORECASTER = ("sensor.", "forecast.")
-# The recogniser's backbone, so that one can be started from it; grey pictures of 28 x 28.
+# Narrower than the recogniser, who knows more than ten words; grey pictures of 28 x 28.
 OMNI = (speech_models.BASE
+        | {"width": 192, "operators": ["short_conv", "short_conv", "liquid_scan"] * 2 + ["short_conv"],
+           "swiglu.width": 384, "short_conv.taps": 5, "liquid_scan.width": 192}
         | {key: value for key, value in models.BASE.items() if key.startswith(FORECASTER)}
         | {key: value for key, value in image_models.FASHION.items() if key.startswith("image.")})
 

@@ -1,12 +1,11 @@
 """Trains the shared model: every step takes a batch of one task.
 
     python3 -m rill_train.digits runs/digits
-    python3 -m rill_train.omni_train --minutes 120 --decay 0.5 --start-speech ../models/speech-en.gguf \\
-        --fold 5 --folds all --digits runs/digits --series runs/synthetic*.npy --cache runs/audio \\
-        --events runs/events --pictures runs/images --output runs/omni
+    python3 -m rill_train.omni_train --minutes 60 --fold 5 --folds choose --digits runs/digits \\
+        --series runs/synthetic*.npy --cache runs/audio --events runs/events --pictures runs/images \\
+        --start-image runs/fashion/last.pt --output runs/omni
 
-Without `--start-speech` it learns from nothing and its pieces are those of the ten digits' names. The log
-has the mean loss of each task since the last validation beside its score, which is measured as by the
+Its pieces of text are those of the ten digits' names. The log has the mean loss of each task since the last validation beside its score, which is measured as by the
 specialist's own script.
 """
 
@@ -18,8 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader
 
-from . import digit_evaluate, digits, evaluate, event_train, events, gguf, image_train, images
-from . import omni_batches, omni_models, series, speech_export, speech_train, tokens, watch_batches
+from . import digit_evaluate, digits, evaluate, event_train, events, image_train, images
+from . import omni_batches, omni_models, series, speech_train, tokens, watch_batches
 from .operators import Linear, SwiGlu
 from .optimizer import Average
 from .train import PinballLoss
@@ -49,8 +48,6 @@ class OmniTrainer(Trainer):
         lengths = lengths.clamp(max=len(heads[-1]))
         return sum(weight * speech_train.mean_ctc(logits, lengths, *targets)
                    for weight, logits, targets in zip(speech_train.WEIGHTS, heads, (pieces, spoken, spoken)))
-
-    speech_loss = spoken_loss
 
     def series_loss(self, features, dt, targets, weights):
         quantiles = self.model.quantiles(self.model.peeked(features, dt))
@@ -90,7 +87,6 @@ class OmniTrainer(Trainer):
     def size(self, task, *batch):
         """Frames of the backbone."""
         return {"spoken": lambda frames, lengths, *_: int(lengths.sum()),
-                "speech": lambda frames, lengths, *_: int(lengths.sum()),
                 "series": lambda features, dt, *_: dt[0].numel(),
                 "image": lambda pixels, classes: classes.numel(),
                 "event": lambda frames, targets, weights: weights.numel(),
@@ -119,19 +115,20 @@ class Validation:
         if "image" in tasks:
             self.parts["image"] = lambda model: image_train.accuracy(
                 model.pictures, data.image_validation)
+        clips = event_train.Scores(data.clips, data.event_scored)
         if "event" in tasks and options.folds != "test":
-            clips = event_train.Scores(data.clips, data.event_scored)
             self.parts["event"] = lambda model: clips(model.events)
         if "digit" in tasks:
             pairs = digit_evaluate.Pairs(data.spoken("validation"), data.digit_validation, options.cache)
             self.parts["digit"] = lambda model: pairs.scores(model, count=DIGIT_PAIRS)
-        if "watch" in tasks and options.folds != "test":
-            beside = event_train.Scores(data.clips, data.event_scored)
+        if "watch" in tasks:
+            beside = evaluate.Validation()
+            self.parts["ett beside sound"] = lambda model: round(float(beside.ett_scores(
+                watch_batches.BesideSound(model, clips.frames))[0]), 4)
             windows = makers["watch"](np.random.default_rng(0))[0]
-            forecast = evaluate.Validation()
-            self.parts["watch"] = lambda model: {
-                "series": forecast(watch_batches.BesideSound(model, beside.frames)),
-                "event": beside(watch_batches.BesideSensor(model, windows))}
+            self.watched = lambda model: clips(watch_batches.BesideSensor(model, windows))
+            if options.folds != "test":
+                self.parts["event beside a sensor"] = self.watched
 
     def __call__(self, model):
         return {name: score(model) for name, score in self.parts.items()}
@@ -147,21 +144,15 @@ def pieces_of(options):
     start = options.output / "last.pt" if options.resume else options.start
     if start:
         return torch.load(start, map_location="cpu")["pieces"]
-    if options.start_speech:
-        return gguf.read(options.start_speech)[0]["rill.transcribe.pieces"]
     return tokens.learn(digits.WORDS, DIGIT_PIECES)
 
 
-def start_from_parts(model, options):
-    """Weights of the recogniser's model file, and the picture encoder's of a checkpoint of image_train."""
-    if options.start_speech:
-        unexpected = model.load_state_dict(speech_export.weights(options.start_speech), False)[1]
-        assert not unexpected, unexpected
-    if options.start_image:
-        found, own = torch.load(options.start_image, map_location="cpu")["ema"], model.state_dict()
-        # Whose backbone has another width, and so the last matrix another shape.
-        model.load_state_dict({name: value for name, value in found.items() if name.startswith("image.")
-                               and value.shape == own[name].shape}, False)
+def start_image(model, path):
+    """The picture encoder's weights of a checkpoint of image_train, whose backbone has another width, and so
+    the last matrix another shape."""
+    found, own = torch.load(path, map_location="cpu")["ema"], model.state_dict()
+    model.load_state_dict({name: value for name, value in found.items() if name.startswith("image.")
+                           and value.shape == own[name].shape}, False)
 
 
 def normalise(trainer, makers, pixels, rng):
@@ -169,7 +160,7 @@ def normalise(trainer, makers, pixels, rng):
     model, options = trainer.model, trainer.options
     sounds = [makers[task](rng)[0].flatten(0, 1) for task in ("spoken", "event") if task in makers
               for _ in range(NORMALISING)]
-    if sounds and not options.start_speech:
+    if sounds:
         frames = torch.cat(sounds)
         model.audio.mean.data, model.audio.deviation.data = frames.mean(0), frames.std(0)
     if not options.start_image:
@@ -197,11 +188,10 @@ def arguments():
     add("--ett-end", type=int, default=series.LTSF_TRAIN_END, help="train on ETT rows before this")
     add("--share", nargs="+", default=[], metavar="TASK=P", help="change tasks' shares of the steps")
     add("--weight", nargs="+", default=[], metavar="TASK=W", help="multiply tasks' losses")
-    add("--minutes", type=float, default=120, help="wall-clock budget")
+    add("--minutes", type=float, default=60, help="wall-clock budget")
     add("--decay", type=float, default=0.5, help="share of the minutes that decays the rate")
     add("--start", type=Path, help="checkpoint to start from")
-    add("--start-speech", type=Path, help="model file of a recogniser, for what it shares")
-    add("--start-image", type=Path, help="checkpoint of rill_train.image_train --set fashion, likewise")
+    add("--start-image", type=Path, help="checkpoint of rill_train.image_train --set fashion, for its encoder")
     add("--resume", action="store_true", help="continue the run in --output")
     add("--lr", type=float, default=2e-3)
     add("--weight-decay", type=float, default=0.1)
@@ -217,8 +207,6 @@ def arguments():
     options = parser.parse_args()
     options.share = omni_batches.SHARES | numbers(options.share)
     options.weight = WEIGHTS | numbers(options.weight)
-    if options.share["speech"] > 0 and not (options.start_speech or options.start or options.resume):
-        parser.error("a share of speech needs the pieces of --start-speech")
     if options.share["series"] > 0 and not options.series:
         parser.error("a share of series needs --series")
     return options
@@ -232,12 +220,13 @@ def main():
     Linear.bfloat16, SwiGlu.dropout = not options.float32, options.dropout
     tasks = [task for task, share in options.share.items() if share > 0]
     known = tokens.Tokens(pieces_of(options))
-    data = omni_batches.Data(options, tasks, known)
+    data = omni_batches.Data(options, known)
     config = omni_models.OMNI | {"transcribe.tokens": len(known.pieces)}
     trainer = OmniTrainer(options, config, data.labels, known.pieces)
     makers = data.makers(tasks, config)
     if not options.resume and not options.start:
-        start_from_parts(trainer.model, options)
+        if options.start_image:
+            start_image(trainer.model, options.start_image)
         normalise(trainer, makers, data.image_train.pixels, np.random.default_rng(options.seed))
         trainer.average = Average(trainer.model, options.average)
     stream = omni_batches.Batches(makers, options.share, [options.seed, trainer.step])
@@ -248,8 +237,8 @@ def main():
     trainer.run(loader, lambda model: {"steps": trainer.taken()} | scores(model), write,
                 CHECKPOINT_SECONDS)
     if options.folds == "test" and "event" in tasks:
-        test = event_train.Scores(data.clips, data.event_scored)
-        write(fold=options.fold, test=test(trainer.averaged_model().events))
+        test, model = event_train.Scores(data.clips, data.event_scored), trainer.averaged_model()
+        write(fold=options.fold, test=test(model.events), beside_a_sensor=scores.watched(model))
 
 
 if __name__ == "__main__":
