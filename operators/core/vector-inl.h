@@ -42,16 +42,18 @@ HWY_INLINE void Transform(size_t count, float* out, const Function& f, const Inp
   if (i < count) StoreTail(f(LoadTail(in + i, count - i)...), out + i, count - i);
 }
 
-HWY_INLINE Vector SigmoidOf(Vector x) {
+// 1 + exp(-x). hn::Exp is infinite from 89 to 104 and nonsense beyond.
+HWY_INLINE Vector OnePlusExpNeg(Vector x) {
   const Floats d;
-  const Vector one = hn::Set(d, 1.0f);
-  return hn::Div(one, hn::Add(one, hn::Exp(d, hn::Neg(x))));
+  return hn::Add(hn::Set(d, 1.0f), hn::Exp(d, hn::Min(hn::Set(d, 100.0f), hn::Neg(x))));
 }
 
-HWY_INLINE Vector SiluOf(Vector x) {
-  const Floats d;
-  return hn::Div(x, hn::Add(hn::Set(d, 1.0f), hn::Exp(d, hn::Neg(x))));
+HWY_INLINE Vector SigmoidOf(Vector x) {
+  const Vector sigmoid = hn::Div(hn::Set(Floats(), 1.0f), OnePlusExpNeg(x));
+  return hn::IfThenElse(hn::IsNaN(x), x, sigmoid);  // which hn::Exp would hide
 }
+
+HWY_INLINE Vector SiluOf(Vector x) { return hn::Div(x, OnePlusExpNeg(x)); }
 
 }  // namespace rill::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -136,6 +136,27 @@ TEST(Kernels, ElementwiseFunctionsDoNotDependOnTheOffset) {
   }
 }
 
+TEST(Kernels, GatesTakeNumbersOfAnySize) {
+  const float most = std::numeric_limits<float>::max();
+  std::vector<float> x = {-most, -1e10f, -471, -200, -105, -104, -90, -88,   -60,
+                          60,    88,     90,   104,  105,  200,  471, 1e10f, most};
+  std::vector<float> sigmoid(x.size()), silu(x.size()), product(x.size()), tanh(x.size());
+  const std::vector<float> ones(x.size(), 1);
+  Sigmoid(x, sigmoid);
+  Silu(x, silu);
+  SiluTimes(x, ones, product);
+  Tanh(x, 1, 1, tanh);
+  for (size_t i = 0; i < x.size(); ++i) {
+    EXPECT_NEAR(sigmoid[i], x[i] > 0, 1e-20) << x[i];
+    EXPECT_NEAR(silu[i], std::max(x[i], 0.0f), 1e-20) << x[i];
+    EXPECT_EQ(silu[i], product[i]);
+    EXPECT_EQ(tanh[i], std::copysign(1, x[i]));
+  }
+  x.assign(20, std::numeric_limits<float>::quiet_NaN());
+  Sigmoid(x, x);
+  for (const float value : x) EXPECT_TRUE(std::isnan(value)) << "nothing is hidden";
+}
+
 TEST(Norms, AgreeWithTheReference) {
   for (const size_t channels : {1, 3, 7, 16, 65}) {
     TensorSet tensors;
