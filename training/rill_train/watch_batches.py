@@ -11,9 +11,9 @@ import torch
 
 from . import batches, digit_batches
 
-# Frames of the sensor in a clip of sound, from 4 to 31 frames of sound for each, and their chances.
-FRAMES, CHANCES = (4, 8, 16, 32), (0.15, 0.3, 0.3, 0.25)
-TOKENS = 64  # frames of sensors in a batch
+# Frames of the sensor in a clip of sound, from 4 to 62 frames of sound for each, and their chances.
+FRAMES, CHANCES = (2, 4, 8, 16, 32), (0.1, 0.2, 0.25, 0.25, 0.2)
+TOKENS = 32  # frames of sensors in a batch
 
 
 def order(sounds, frames, phase=1.0):
