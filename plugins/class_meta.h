@@ -9,11 +9,6 @@
 
 namespace rill {
 
-struct FreeStructure {
-  void operator()(GstStructure* fields) const { gst_structure_free(fields); }
-};
-using Fields = std::unique_ptr<GstStructure, FreeStructure>;
-
 inline constexpr char kClassMeta[] = "LfmClassMeta";
 
 // Registers the meta, once; needed before the other functions.

@@ -8,6 +8,7 @@
 #include <gst/gst.h>
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -37,6 +38,11 @@ class MappedBuffer {
   GstMapInfo map_{};
   bool ok_ = false;
 };
+
+struct FreeStructure {
+  void operator()(GstStructure* fields) const { gst_structure_free(fields); }
+};
+using Fields = std::unique_ptr<GstStructure, FreeStructure>;
 
 // The text of a property's value that holds a string; empty for none.
 std::string TextOf(const GValue* value);

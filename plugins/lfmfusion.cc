@@ -12,7 +12,8 @@
  * when it comes, and counted (`stats`). A pad at its end is waited for no more.
  *
  * Heads take what they are for: lfmforecast the frames of the sensor (one, of one channel),
- * lfmtranscribe those of sound, lfmclassify all.
+ * lfmtranscribe those of sound, lfmclassify all. lfm/snapshot is to be sent to all sources; each
+ * pad may bring it at another time.
  *
  * |[
  * gst-launch-1.0 -q v4l2src ! videoconvert ! lfmimageenc model-path=rill-omni ! fusion.
@@ -27,6 +28,7 @@
 
 #include "plugins/element.h"
 #include "plugins/frame_meta.h"
+#include "plugins/fusion_snapshot.h"
 #include "plugins/stage.h"
 #include "plugins/stage_properties.h"
 
@@ -42,8 +44,11 @@ struct Impl {
   GstClockTime newest = 0;  // running time of the last frame
   // What names the channels of sensors, a pad.
   std::map<GstAggregatorPad*, std::vector<std::string>> columns;
-  std::bitset<kModalities> discont;  // the next frame of a modality is marked
-  guint64 frames = 0, late = 0;      // GST_OBJECT_LOCK
+  std::bitset<kModalities> discont;       // the next frame of a modality is marked
+  int64_t taken = 0;                      // frames, since the stream began
+  std::optional<rill::SnapshotCut> cut;   // while a snapshot is being taken
+  std::deque<rill::FusedFrame> restored;  // frames of a snapshot, to be taken first
+  guint64 frames = 0, late = 0;           // GST_OBJECT_LOCK
 };
 
 struct Fusion {
@@ -66,6 +71,9 @@ void Forget(GstElement* element) {
   self.stage.fresh = true;
   self.discont.set();
   self.newest = 0;
+  self.taken = 0;
+  self.cut.reset();
+  self.restored.clear();
 }
 
 gboolean Start(GstAggregator* aggregator) {
@@ -74,8 +82,7 @@ gboolean Start(GstAggregator* aggregator) {
   if (!rill::OpenStage(element, self.stage)) return FALSE;
   self.backbone.emplace(self.stage.model, 1);
   self.block.emplace(1, self.stage.model->backbone().width());
-  self.newest = 0;
-  self.discont.set();
+  Forget(element);
   GST_OBJECT_LOCK(element);
   self.frames = self.late = 0;
   GST_OBJECT_UNLOCK(element);
@@ -88,6 +95,8 @@ gboolean Stop(GstAggregator* aggregator) {
   self.block.reset();
   self.stage.model.reset();
   self.columns.clear();
+  self.cut.reset();
+  self.restored.clear();
   return TRUE;
 }
 
@@ -96,6 +105,7 @@ GstFlowReturn Flush(GstAggregator* aggregator) {
   if (rill::WantsReset(element, Of(element).stage, rill::kResetOnFlush)) Forget(element);
   Of(element).discont.set();
   Of(element).newest = 0;
+  Of(element).cut.reset();
   return GST_FLOW_OK;
 }
 
@@ -136,6 +146,75 @@ bool TakeCaps(GstAggregator* aggregator, GstAggregatorPad* pad, GstEvent* event)
   return true;
 }
 
+rill::SnapshotCut::Pads OpenPads(GstElement* element) {
+  rill::SnapshotCut::Pads pads;
+  GST_OBJECT_LOCK(element);
+  for (GList* item = element->sinkpads; item != nullptr; item = item->next)
+    if (auto* pad = static_cast<GstAggregatorPad*>(item->data); !gst_aggregator_pad_is_eos(pad))
+      pads.insert(pad);
+  GST_OBJECT_UNLOCK(element);
+  return pads;
+}
+
+void EndCut(GstAggregator* aggregator, const rill::Result<void>& so_far) {
+  GstElement* element = GST_ELEMENT(aggregator);
+  Impl& self = Of(element);
+  if (so_far && !self.cut->complete()) return;
+  if (so_far) {
+    const rill::Model& model = *self.stage.model;
+    gst_pad_push_event(aggregator->srcpad,
+                       self.cut->CompleteEvent(model.fingerprint(), model.backbone().width()));
+  } else {
+    GST_ELEMENT_WARNING(element, STREAM, FAILED, ("%s", so_far.error().message.c_str()), (nullptr));
+  }
+  self.cut.reset();
+}
+
+rill::Result<void> Restore(GstElement* element, const rill::Snapshot& snapshot) {
+  Impl& self = Of(element);
+  const auto frames = rill::RestoreFrames(snapshot, self.stage.model->backbone().width());
+  if (!frames) return frames.error();
+  for (const rill::FusedFrame& frame : frames->kept) {
+    GstPad* pad = gst_element_get_static_pad(element, frame.pad.c_str());
+    if (pad == nullptr)
+      return rill::Error{"the snapshot has frames of pad " + frame.pad + ", which is not there"};
+    gst_object_unref(pad);
+  }
+  if (rill::Result<void> ok = self.backbone->Restore(snapshot); !ok) return ok;
+  self.taken = frames->taken;
+  self.restored.clear();
+  for (const rill::FusedFrame& frame : frames->kept) self.restored.push_back(frame.Share());
+  return {};
+}
+
+// Goes on from the snapshot that the property `state` was set to, if it was.
+bool RestoreIfAsked(GstElement* element) {
+  const auto snapshot = rill::TakeRestore(element, Of(element).stage);
+  if (!snapshot) return true;
+  const rill::Result<void> done = *snapshot ? Restore(element, **snapshot) : snapshot->error();
+  if (!done) rill::Fail(element, GST_RESOURCE_ERROR_READ, done.error());
+  return bool{done};
+}
+
+// A pad's request for a snapshot: the first makes the cut.
+void TakeSnapshot(GstAggregator* aggregator, GstAggregatorPad* pad, const GstStructure* fields) {
+  GstElement* element = GST_ELEMENT(aggregator);
+  Impl& self = Of(element);
+  if (!self.cut) {
+    if (!RestoreIfAsked(element)) return;
+    std::vector<rill::FusedFrame> kept;
+    for (const rill::FusedFrame& frame : self.restored) kept.push_back(frame.Share());
+    self.cut.emplace(OpenPads(element), self.taken, self.backbone->Save(), std::move(kept));
+    gst_pad_push_event(aggregator->srcpad, self.cut->CutEvent(fields));
+  } else if (!self.cut->waits_for(pad)) {
+    GST_ELEMENT_WARNING(element, STREAM, FAILED,
+                        ("another snapshot was asked for before all pads brought the one before"),
+                        (nullptr));
+    return;
+  }
+  EndCut(aggregator, self.cut->Bring(pad, fields));
+}
+
 gboolean SinkEvent(GstAggregator* aggregator, GstAggregatorPad* pad, GstEvent* event) {
   if (GST_EVENT_TYPE(event) == GST_EVENT_CAPS) {
     const bool taken = TakeCaps(aggregator, pad, event);
@@ -143,6 +222,15 @@ gboolean SinkEvent(GstAggregator* aggregator, GstAggregatorPad* pad, GstEvent* e
     return taken;
   }
   if (rill::IsEvent(event, rill::kResetEvent)) Forget(GST_ELEMENT(aggregator));
+  if (rill::IsEvent(event, rill::kSnapshotEvent)) {
+    TakeSnapshot(aggregator, pad, gst_event_get_structure(event));
+    gst_event_unref(event);
+    return TRUE;
+  }
+  if (GST_EVENT_TYPE(event) == GST_EVENT_EOS && Of(aggregator).cut) {
+    Of(aggregator).cut->End(pad);
+    EndCut(aggregator, {});
+  }
   return GST_AGGREGATOR_CLASS(parent_class)->sink_event(aggregator, pad, event);
 }
 
@@ -153,6 +241,7 @@ bool IsGap(GstBuffer* buffer) { return gst_buffer_get_size(buffer) == 0; }
 struct Next {
   GstAggregatorPad* pad = nullptr;
   GstClockTime time = GST_CLOCK_TIME_NONE;
+  bool restored = false;  // the first frame of the snapshot's, which that pad brought
 };
 
 Next Earliest(GstElement* element) {
@@ -161,17 +250,22 @@ Next Earliest(GstElement* element) {
   GST_OBJECT_LOCK(element);
   for (GList* item = element->sinkpads; item != nullptr; item = item->next) {
     auto* pad = static_cast<GstAggregatorPad*>(item->data);
-    GstBuffer* buffer = gst_aggregator_pad_peek_buffer(pad);
-    if (buffer == nullptr) continue;
-    const GstClockTime time =
-        gst_segment_to_running_time(&pad->segment, GST_FORMAT_TIME, GST_BUFFER_PTS(buffer));
+    const std::deque<rill::FusedFrame>& restored = Of(element).restored;
+    const bool is_restored = !restored.empty() && restored.front().pad == GST_OBJECT_NAME(pad);
+    const rill::BufferOwner buffer(is_restored ? gst_buffer_ref(restored.front().buffer.get())
+                                               : gst_aggregator_pad_peek_buffer(pad));
+    if (!buffer) continue;
+    const GstClockTime time = is_restored
+                                  ? restored.front().time
+                                  : gst_segment_to_running_time(&pad->segment, GST_FORMAT_TIME,
+                                                                GST_BUFFER_PTS(buffer.get()));
     // A frame without a time comes at once: there is nothing to wait for. A GAP stays until all
     // before its end has been taken, so that its pad is not waited for that long.
     GstClockTime rank = GST_CLOCK_TIME_IS_VALID(time) ? time : 0;
-    if (IsGap(buffer) && GST_BUFFER_DURATION_IS_VALID(buffer)) rank += GST_BUFFER_DURATION(buffer);
-    gst_buffer_unref(buffer);
+    if (IsGap(buffer.get()) && GST_BUFFER_DURATION_IS_VALID(buffer.get()))
+      rank += GST_BUFFER_DURATION(buffer.get());
     if (next.pad != nullptr && rank >= least) continue;
-    next = {pad, time};
+    next = {pad, time, is_restored};
     least = rank;
   }
   if (next.pad != nullptr) gst_object_ref(next.pad);
@@ -207,27 +301,35 @@ rill::Result<void> Run(Impl& self, rill::FrameUse use) {
   return {};
 }
 
-GstFlowReturn Take(GstAggregator* aggregator, rill::BufferOwner buffer, GstClockTime time) {
+// What is next, which is in nobody's queue any more.
+rill::FusedFrame Pop(Impl& self, const Next& next) {
+  if (!next.restored)
+    return {GST_OBJECT_NAME(next.pad), rill::BufferOwner(gst_aggregator_pad_pop_buffer(next.pad)),
+            next.time};
+  rill::FusedFrame frame = std::move(self.restored.front());
+  self.restored.pop_front();
+  return frame;
+}
+
+GstFlowReturn Take(GstAggregator* aggregator, const rill::FusedFrame& taken) {
   GstElement* element = GST_ELEMENT(aggregator);
   Impl& self = Of(element);
-  if (const auto snapshot = rill::TakeRestore(element, self.stage)) {
-    if (!*snapshot) return rill::Fail(element, GST_RESOURCE_ERROR_READ, snapshot->error());
-    if (const auto ok = self.backbone->Restore(**snapshot); !ok)
-      return rill::Fail(element, GST_RESOURCE_ERROR_READ, ok.error());
-  }
-  const bool jumped = GST_BUFFER_IS_DISCONT(buffer.get());
+  GstBuffer* buffer = taken.buffer.get();
+  const GstClockTime time = taken.time;
+  const bool jumped = GST_BUFFER_IS_DISCONT(buffer);
   if (jumped && !self.stage.fresh && rill::WantsReset(element, self.stage, rill::kResetOnDiscont))
     Forget(element);
-  const rill::Result<rill::FrameNotes> notes = rill::ReadFrame(buffer.get(), *self.block);
+  const rill::Result<rill::FrameNotes> notes = rill::ReadFrame(buffer, *self.block);
   if (!notes) return rill::Fail(element, GST_STREAM_ERROR_FORMAT, notes.error());
   self.stage.fresh = false;
   if (const auto run = Run(self, notes->use); !run)
     return rill::Fail(element, GST_STREAM_ERROR_DECODE, run.error());
+  ++self.taken;
   Count(element, time);
   GstBuffer* out = rill::WriteFrame(*self.block, *notes);
   GST_BUFFER_PTS(out) = time;
-  GST_BUFFER_DURATION(out) = GST_BUFFER_DURATION(buffer.get());
-  if (const auto unix_ns = rill::UnixTime(buffer.get())) rill::SetUnixTime(out, *unix_ns);
+  GST_BUFFER_DURATION(out) = GST_BUFFER_DURATION(buffer);
+  if (const auto unix_ns = rill::UnixTime(buffer)) rill::SetUnixTime(out, *unix_ns);
   const auto modality = static_cast<size_t>(notes->modality);
   if (jumped || self.discont[modality]) GST_BUFFER_FLAG_SET(out, GST_BUFFER_FLAG_DISCONT);
   self.discont.reset(modality);
@@ -236,7 +338,10 @@ GstFlowReturn Take(GstAggregator* aggregator, rill::BufferOwner buffer, GstClock
 
 // One frame, when every pad has one or has ended, or the time for the others is over.
 GstFlowReturn Aggregate(GstAggregator* aggregator, gboolean) {
-  const Next next = Earliest(GST_ELEMENT(aggregator));
+  GstElement* element = GST_ELEMENT(aggregator);
+  Impl& self = Of(element);
+  if (!RestoreIfAsked(element)) return GST_FLOW_ERROR;
+  const Next next = Earliest(element);
   if (next.pad == nullptr) {
     bool ended = true;
     GST_OBJECT_LOCK(aggregator);
@@ -245,10 +350,12 @@ GstFlowReturn Aggregate(GstAggregator* aggregator, gboolean) {
     GST_OBJECT_UNLOCK(aggregator);
     return ended ? GST_FLOW_EOS : GST_AGGREGATOR_FLOW_NEED_DATA;
   }
-  rill::BufferOwner buffer(gst_aggregator_pad_pop_buffer(next.pad));
+  const rill::FusedFrame frame = Pop(self, next);
+  const bool is_kept = self.cut && !next.restored && self.cut->waits_for(next.pad);
   gst_object_unref(next.pad);
-  if (!buffer || IsGap(buffer.get())) return GST_FLOW_OK;
-  return Take(aggregator, std::move(buffer), next.time);
+  if (!frame.buffer || IsGap(frame.buffer.get())) return GST_FLOW_OK;
+  if (is_kept) EndCut(aggregator, self.cut->Keep(frame.Share()));
+  return Take(aggregator, frame);
 }
 
 void SetProperty(GObject* object, guint id, const GValue* value, GParamSpec*) {

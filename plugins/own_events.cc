@@ -1,6 +1,8 @@
 #include "plugins/own_events.h"
 
 #include <algorithm>
+#include <iterator>
+#include <memory>
 #include <string>
 
 namespace rill {
@@ -18,12 +20,15 @@ Result<Snapshot> ReadParts(const GstStructure* fields) {
   snapshot.model = model;
   snapshot.position = position;
   // In stream order; the head adds its own.
-  const auto encoder = std::ranges::find_if(kEncoders, [fields](const char* name) {
+  const auto has = [fields](const char* name) {
     return gst_structure_has_field(fields, name) == TRUE;
-  });
-  if (encoder == std::end(kEncoders))
-    return Error{"a snapshot event came without the state of an encoder"};
-  for (const char* name : {*encoder, "backbone"}) {
+  };
+  std::vector<const char*> names;
+  std::ranges::copy_if(kEncoders, std::back_inserter(names), has);
+  if (names.empty()) return Error{"a snapshot event came without the state of an encoder"};
+  names.push_back("backbone");
+  if (has("fusion")) names.push_back("fusion");
+  for (const char* name : names) {
     guint64 layout = 0;
     const GValue* bytes = gst_structure_get_value(fields, name);
     if (bytes == nullptr || !G_VALUE_HOLDS(bytes, G_TYPE_BYTES) ||
@@ -33,6 +38,22 @@ Result<Snapshot> ReadParts(const GstStructure* fields) {
         {name, layout, CopyBytes(static_cast<GBytes*>(g_value_get_boxed(bytes)))});
   }
   return snapshot;
+}
+
+using Parts = std::vector<Snapshot::Part>;
+
+// A head's parts from a cut until the rest of the snapshot comes.
+constexpr char kCutParts[] = "lfm-cut-parts";
+
+void KeepParts(GstElement* head, Parts parts) {
+  g_object_set_data_full(G_OBJECT(head), kCutParts, new Parts(std::move(parts)),
+                         [](gpointer kept) { delete static_cast<Parts*>(kept); });
+}
+
+Parts TakeParts(GstElement* head) {
+  const std::unique_ptr<Parts> kept(
+      static_cast<Parts*>(g_object_steal_data(G_OBJECT(head), kCutParts)));
+  return kept ? std::move(*kept) : Parts();
 }
 
 }  // namespace
@@ -63,8 +84,12 @@ void SetOrigin(GstEvent* event, uint64_t model, int64_t position) {
                     "position", G_TYPE_INT64, gint64{position}, nullptr);
 }
 
-void PostSnapshot(GstElement* head, const GstStructure* fields,
-                  const std::vector<Snapshot::Part>& own) {
+void PostSnapshot(GstElement* head, const GstStructure* fields, std::vector<Snapshot::Part> own) {
+  gboolean cut = FALSE;
+  if (gst_structure_get_boolean(fields, kCutField, &cut) == TRUE) {
+    if (cut == TRUE) return KeepParts(head, std::move(own));
+    own = TakeParts(head);
+  }
   Result<Snapshot> snapshot = ReadParts(fields);
   if (snapshot && own.empty()) snapshot = Error{"a snapshot was asked for before the first frame"};
   if (!snapshot) {

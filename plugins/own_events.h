@@ -2,7 +2,8 @@
 // them.
 //
 //   lfm/marker{id}     passes in stream order; the head posts the element message lfm-marker{id}
-//   lfm/snapshot{id}   each stage adds its state; the head posts lfm-snapshot{id, position, state}
+//   lfm/snapshot{id}   each stage adds its state; the head posts lfm-snapshot{id, position, state};
+//                      behind lfmfusion it comes twice (fusion_snapshot.h)
 //   lfm/reset          each stage forgets the stream
 //
 // Text is fed back: lfmgenerate sends each token that it chooses upstream, and lfmtextenc makes the
@@ -36,10 +37,12 @@ GstEvent* AddPart(GstEvent* event, const Snapshot::Part& part);
 // Fields of lfm/snapshot that the encoder adds.
 void SetOrigin(GstEvent* event, uint64_t model, int64_t position);
 
+inline constexpr char kCutField[] = "cut";  // TRUE: the first of two events, FALSE: the second
+
 // For a head, once it has taken in every frame before the event: posts the snapshot that the stages
-// before it filled in, with its own parts, or a WARNING that says what is missing.
-void PostSnapshot(GstElement* head, const GstStructure* fields,
-                  const std::vector<Snapshot::Part>& own);
+// before it filled in, with its own parts, or a WARNING that says what is missing. Of a cut it only
+// keeps the parts.
+void PostSnapshot(GstElement* head, const GstStructure* fields, std::vector<Snapshot::Part> own);
 void PostMarker(GstElement* head, const GstStructure* fields);
 
 std::vector<std::byte> CopyBytes(GBytes* bytes);
