@@ -7,13 +7,14 @@
 //
 //   lfm/snapshot{id, cut=TRUE}      save your state
 //   lfm/snapshot{id, …, cut=FALSE}  here are the parts of all others, post the snapshot
-//
-// A restored fusion takes the frames kept before those of its pads that are later.
 #pragma once
 
 #include <gst/base/gstaggregator.h>
 
 #include <deque>
+#include <functional>
+#include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -24,6 +25,8 @@
 
 namespace rill {
 
+using AggregatorPads = std::set<GstAggregatorPad*>;
+
 // A frame on its way from a pad's queue to the backbone.
 struct FusedFrame {
   std::string pad;  // its name
@@ -33,43 +36,57 @@ struct FusedFrame {
   FusedFrame Share() const { return {pad, BufferOwner(gst_buffer_ref(buffer.get())), time}; }
 };
 
-// The part `fusion`: frames taken so far, and those that are kept, of embeddings of `width`.
-Snapshot::Part SaveFrames(int64_t taken, const std::vector<FusedFrame>& kept, size_t width);
-struct RestoredFrames {
-  int64_t taken = 0;
-  std::deque<FusedFrame> kept;  // in the order in which they were taken
+// Where a fused stream stands, but for the state of its backbone: the part `fusion`.
+struct FusedPosition {
+  int64_t taken = 0;        // frames
+  GstClockTime newest = 0;  // running time of the last of them that came from a queue
+  // Frames that have left their encoders and are to be taken before those of their pads' queues.
+  std::map<std::string, std::deque<FusedFrame>> kept;
+
+  FusedPosition Share() const;
+  const FusedFrame* Front(const char* pad) const;
+  FusedFrame Pop(const char* pad);  // of one that has a front
+
+  Snapshot::Part Save(const Model& model) const;
+  static Result<FusedPosition> Restore(const Snapshot& snapshot, const Model& model);
 };
-Result<RestoredFrames> RestoreFrames(const Snapshot& snapshot, size_t width);
 
-class SnapshotCut {
+// The snapshots of one fusion, one at a time. Called by its streaming thread.
+class FusionSnapshots {
  public:
-  using Pads = std::set<GstAggregatorPad*>;
+  // Frames after a cut within which every pad must have brought its request.
+  static constexpr int64_t kMostFrames = 4096;
 
-  // Frames that are kept for one snapshot at most: so much later another pad may bring its event.
-  static constexpr size_t kMostKept = 4096;
+  struct Now {
+    Snapshot::Part backbone;
+    FusedPosition position;
+  };
 
-  // `pads` are all that have not ended; `backbone` is the fusion's own part, after `taken` frames;
-  // `kept` are frames of a restored snapshot that are still to be taken.
-  SnapshotCut(Pads pads, int64_t taken, Snapshot::Part backbone, std::vector<FusedFrame> kept);
-
-  // What to tell the heads of the cut.
-  GstEvent* CutEvent(const GstStructure* fields) const;
-  // A pad's event, or its end. An error ends the attempt.
-  Result<void> Bring(GstAggregatorPad* pad, const GstStructure* fields);
-  void End(GstAggregatorPad* pad) { waiting_.erase(pad); }
-  bool waits_for(GstAggregatorPad* pad) const { return waiting_.contains(pad); }
-  // A frame that was taken from a pad that is waited for.
-  Result<void> Keep(FusedFrame frame);
-  // Whether every pad has brought its event; then what to tell the heads.
-  bool complete() const { return waiting_.empty(); }
-  GstEvent* CompleteEvent(uint64_t model, size_t width) const;
+  // A pad brings a request. `pads` are all that have not ended; `now` is called for the cut.
+  void Ask(GstAggregator* fusion, const Model& model, GstAggregatorPad* pad,
+           const GstStructure* fields, AggregatorPads pads, const std::function<Now()>& now);
+  // A frame is taken from the pad's queue; before it is run.
+  void Pass(GstAggregator* fusion, GstAggregatorPad* pad, const FusedFrame& frame);
+  // A pad has come to its end, or was removed.
+  void End(GstAggregator* fusion, const Model& model, GstAggregatorPad* pad);
+  void Prune(GstAggregator* fusion, const Model& model, const AggregatorPads& present);
+  // Ends the attempt, if there is one, with a WARNING.
+  void GiveUp(GstAggregator* fusion, const std::string& why);
 
  private:
-  Pads waiting_;
-  int64_t taken_;
-  Snapshot::Part backbone_;
-  std::vector<FusedFrame> kept_;
-  Fields brought_;  // the encoders' parts, and the id
+  struct Cut {
+    AggregatorPads waiting;
+    Now now;
+    int64_t frames = 0;  // since
+    Fields brought;      // the id and the encoders' parts
+  };
+
+  void Bring(GstAggregator* fusion, const Model& model, GstAggregatorPad* pad,
+             const GstStructure* fields);
+  void FinishIfComplete(GstAggregator* fusion, const Model& model);
+
+  std::optional<Cut> cut_;
+  Fields given_up_;  // the request that was given up last: what other pads bring of it is ignored
 };
 
 }  // namespace rill

@@ -5,9 +5,9 @@
  * Hidden frames to labels: for every frame, or when the likeliest label changes, or when a label's
  * event begins or ends, a line of JSON, stamped like the frame, and a message lfm-class with the
  * same values, which the buffer has as metadata, too (LfmClassMeta). With `format=text` it is the
- * label in words instead, for textoverlay to draw; a blank when an event ends. An event begins when
- * its label has been at least as probable as `on-threshold` for `on-frames` frames, and ends when
- * it has been less probable than `off-threshold` for `off-frames`.
+ * label in words instead, for textoverlay to draw, and a blank when no event goes on. An event
+ * begins when its label has been at least as probable as `on-threshold` for `on-frames` frames, and
+ * ends when it has been less probable than `off-threshold` for `off-frames`.
  *
  * |[
  * gst-launch-1.0 -q filesrc location=photo.jpg ! decodebin ! videoconvert ! lfmimageenc !
@@ -117,9 +117,16 @@ std::string InWords(const std::string& label, float probability) {
   return label + " " + std::to_string(std::lround(100 * probability)) + " %";
 }
 
+// What an overlay shows from then on: what began, or what goes on, or nothing.
+std::string EventInWords(const rill::ClassifyStage& head, const rill::ClassEvent& event) {
+  if (event.begins) return InWords(head.labels()[event.label], event.confidence);
+  for (const size_t label : rill::Likeliest(head.probabilities(), head.labels().size()))
+    if (head.IsOn(label)) return InWords(head.labels()[label], head.probabilities()[label]);
+  return " ";
+}
+
 std::string ToText(const Stream& stream, const rill::ClassEvent& event, rill::ClassFormat format) {
-  if (format == rill::ClassFormat::kText)
-    return event.begins ? InWords(stream.head->labels()[event.label], event.confidence) : " ";
+  if (format == rill::ClassFormat::kText) return EventInWords(*stream.head, event);
   return rill::ToJson(*stream.head, event, Known(RunningTime(stream)), stream.position) + "\n";
 }
 

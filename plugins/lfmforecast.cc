@@ -136,8 +136,9 @@ rill::Result<GstCaps*> SetCaps(GstElement* element, const GstCaps* caps) {
   const rill::Result<rill::TensorCaps> frames = rill::CheckHiddenCaps(caps, *stage.model, "sensor");
   if (!frames) return frames.error();
   const size_t channels = frames->Channels();
-  if (!stream.head || stream.block->scales.size() != channels ||
-      stream.columns != frames->columns) {
+  // In a fused stream the names may come after the caps of others.
+  const bool renamed = !stream.columns.empty() && stream.columns != frames->columns;
+  if (!stream.head || stream.block->scales.size() != channels || renamed) {
     rill::Result<rill::ForecastStage> head = rill::ForecastStage::Open(stage.model, channels);
     if (!head) return head.error();
     stream.head.emplace(std::move(*head));

@@ -23,11 +23,14 @@
  */
 #include <gst/base/gstaggregator.h>
 
+#include <algorithm>
 #include <bitset>
 #include <map>
+#include <utility>
 
 #include "plugins/element.h"
 #include "plugins/frame_meta.h"
+#include "plugins/fusion_order.h"
 #include "plugins/fusion_snapshot.h"
 #include "plugins/stage.h"
 #include "plugins/stage_properties.h"
@@ -36,19 +39,26 @@ namespace {
 
 constexpr size_t kModalities = 4;
 
+// What is known of a pad.
+struct Source {
+  std::string stream_id;
+  std::vector<std::string> columns;  // what names the channels of a sensor
+};
+
 // Streaming thread only, but where it says otherwise.
 struct Impl {
   rill::Stage stage;
   std::optional<rill::BackboneStage> backbone;  // while started
   std::optional<rill::FrameBlock> block;
-  GstClockTime newest = 0;  // running time of the last frame
-  // What names the channels of sensors, a pad.
-  std::map<GstAggregatorPad*, std::vector<std::string>> columns;
-  std::bitset<kModalities> discont;       // the next frame of a modality is marked
-  int64_t taken = 0;                      // frames, since the stream began
-  std::optional<rill::SnapshotCut> cut;   // while a snapshot is being taken
-  std::deque<rill::FusedFrame> restored;  // frames of a snapshot, to be taken first
-  guint64 frames = 0, late = 0;           // GST_OBJECT_LOCK
+  rill::FusedPosition position;
+  rill::FusionSnapshots snapshots;
+  std::map<GstAggregatorPad*, Source> sources;
+  guint32 pads_cookie = 0;           // of the pads that `sources` are of
+  bool first = true;                 // no frame has left since the start or a restore
+  GstClockTime newest = 0;           // the greatest running time of a frame
+  std::bitset<kModalities> heard;    // a frame of the modality was taken since, or since a reset
+  std::bitset<kModalities> discont;  // the next frame of a modality is marked
+  guint64 frames = 0, late = 0;      // GST_OBJECT_LOCK
 };
 
 struct Fusion {
@@ -65,15 +75,14 @@ gpointer parent_class = nullptr;  // set once, in class_init
 
 Impl& Of(gpointer element) { return *static_cast<Fusion*>(element)->impl; }
 
-void Forget(GstElement* element) {
+void Forget(GstElement* element, const char* why) {
   Impl& self = Of(element);
   if (self.backbone) self.backbone->Reset();
-  self.stage.fresh = true;
-  self.discont.set();
+  self.snapshots.GiveUp(GST_AGGREGATOR(element), why);
+  self.position = {};
   self.newest = 0;
-  self.taken = 0;
-  self.cut.reset();
-  self.restored.clear();
+  self.heard.reset();
+  self.discont.set();
 }
 
 gboolean Start(GstAggregator* aggregator) {
@@ -82,7 +91,11 @@ gboolean Start(GstAggregator* aggregator) {
   if (!rill::OpenStage(element, self.stage)) return FALSE;
   self.backbone.emplace(self.stage.model, 1);
   self.block.emplace(1, self.stage.model->backbone().width());
-  Forget(element);
+  self.position = {};
+  self.newest = 0;
+  self.heard.reset();
+  self.discont.reset();
+  self.first = true;
   GST_OBJECT_LOCK(element);
   self.frames = self.late = 0;
   GST_OBJECT_UNLOCK(element);
@@ -94,28 +107,30 @@ gboolean Stop(GstAggregator* aggregator) {
   self.backbone.reset();
   self.block.reset();
   self.stage.model.reset();
-  self.columns.clear();
-  self.cut.reset();
-  self.restored.clear();
+  self.sources.clear();
+  self.position = {};
+  self.snapshots = {};
   return TRUE;
 }
 
 GstFlowReturn Flush(GstAggregator* aggregator) {
   GstElement* element = GST_ELEMENT(aggregator);
-  if (rill::WantsReset(element, Of(element).stage, rill::kResetOnFlush)) Forget(element);
-  Of(element).discont.set();
-  Of(element).newest = 0;
-  Of(element).cut.reset();
+  Impl& self = Of(element);
+  constexpr char kWhy[] = "the stream was flushed";
+  if (rill::WantsReset(element, self.stage, rill::kResetOnFlush)) Forget(element, kWhy);
+  self.snapshots.GiveUp(aggregator, kWhy);
+  self.discont.set();
+  self.newest = self.position.newest = 0;
   return GST_FLOW_OK;
 }
 
 // Those of the sensors, when all pads agree.
 std::vector<std::string> CommonColumns(const Impl& self) {
   std::vector<std::string> common;
-  for (const auto& [pad, columns] : self.columns) {
-    if (columns.empty() || columns == common) continue;
+  for (const auto& [pad, source] : self.sources) {
+    if (source.columns.empty() || source.columns == common) continue;
     if (!common.empty()) return {};
-    common = columns;
+    common = source.columns;
   }
   return common;
 }
@@ -134,7 +149,7 @@ bool TakeCaps(GstAggregator* aggregator, GstAggregatorPad* pad, GstEvent* event)
     rill::Fail(element, GST_STREAM_ERROR_FORMAT, frames.error());
     return false;
   }
-  Of(element).columns[pad] = frames->columns;
+  Of(element).sources[pad].columns = frames->columns;
   frames->lfm_space = model.space() + "/hidden";
   frames->modality = rill::kFusedModality;
   frames->framerate_numerator = 0;
@@ -146,44 +161,51 @@ bool TakeCaps(GstAggregator* aggregator, GstAggregatorPad* pad, GstEvent* event)
   return true;
 }
 
-rill::SnapshotCut::Pads OpenPads(GstElement* element) {
-  rill::SnapshotCut::Pads pads;
+rill::AggregatorPads PadsOf(GstElement* element, bool with_ended) {
+  rill::AggregatorPads pads;
   GST_OBJECT_LOCK(element);
   for (GList* item = element->sinkpads; item != nullptr; item = item->next)
-    if (auto* pad = static_cast<GstAggregatorPad*>(item->data); !gst_aggregator_pad_is_eos(pad))
+    if (auto* pad = static_cast<GstAggregatorPad*>(item->data);
+        with_ended || !gst_aggregator_pad_is_eos(pad))
       pads.insert(pad);
   GST_OBJECT_UNLOCK(element);
   return pads;
 }
 
-void EndCut(GstAggregator* aggregator, const rill::Result<void>& so_far) {
-  GstElement* element = GST_ELEMENT(aggregator);
+// Pads may have been removed.
+void Prune(GstElement* element) {
   Impl& self = Of(element);
-  if (so_far && !self.cut->complete()) return;
-  if (so_far) {
-    const rill::Model& model = *self.stage.model;
-    gst_pad_push_event(aggregator->srcpad,
-                       self.cut->CompleteEvent(model.fingerprint(), model.backbone().width()));
-  } else {
-    GST_ELEMENT_WARNING(element, STREAM, FAILED, ("%s", so_far.error().message.c_str()), (nullptr));
-  }
-  self.cut.reset();
+  GST_OBJECT_LOCK(element);
+  const guint32 cookie = element->pads_cookie;
+  GST_OBJECT_UNLOCK(element);
+  if (std::exchange(self.pads_cookie, cookie) == cookie) return;
+  const rill::AggregatorPads present = PadsOf(element, true);
+  std::erase_if(self.sources, [&](const auto& item) { return !present.contains(item.first); });
+  std::erase_if(self.position.kept, [&](const auto& item) {
+    return std::ranges::none_of(
+        present, [&](GstAggregatorPad* pad) { return item.first == GST_OBJECT_NAME(pad); });
+  });
+  self.snapshots.Prune(GST_AGGREGATOR(element), *self.stage.model, present);
 }
 
 rill::Result<void> Restore(GstElement* element, const rill::Snapshot& snapshot) {
   Impl& self = Of(element);
-  const auto frames = rill::RestoreFrames(snapshot, self.stage.model->backbone().width());
-  if (!frames) return frames.error();
-  for (const rill::FusedFrame& frame : frames->kept) {
-    GstPad* pad = gst_element_get_static_pad(element, frame.pad.c_str());
+  rill::Result<rill::FusedPosition> position =
+      rill::FusedPosition::Restore(snapshot, *self.stage.model);
+  if (!position) return position.error();
+  for (const auto& [name, frames] : position->kept) {
+    GstPad* pad = gst_element_get_static_pad(element, name.c_str());
     if (pad == nullptr)
-      return rill::Error{"the snapshot has frames of pad " + frame.pad + ", which is not there"};
+      return rill::Error{"the snapshot has frames of pad " + name + ", which is not there"};
     gst_object_unref(pad);
   }
   if (rill::Result<void> ok = self.backbone->Restore(snapshot); !ok) return ok;
-  self.taken = frames->taken;
-  self.restored.clear();
-  for (const rill::FusedFrame& frame : frames->kept) self.restored.push_back(frame.Share());
+  self.snapshots.GiveUp(GST_AGGREGATOR(element), "another snapshot was restored");
+  self.position = std::move(*position);
+  self.newest = 0;
+  self.heard.reset();
+  self.discont.reset();
+  self.first = true;
   return {};
 }
 
@@ -196,23 +218,29 @@ bool RestoreIfAsked(GstElement* element) {
   return bool{done};
 }
 
-// A pad's request for a snapshot: the first makes the cut.
-void TakeSnapshot(GstAggregator* aggregator, GstAggregatorPad* pad, const GstStructure* fields) {
-  GstElement* element = GST_ELEMENT(aggregator);
+void TakeSnapshot(GstElement* element, GstAggregatorPad* pad, const GstStructure* fields) {
   Impl& self = Of(element);
-  if (!self.cut) {
-    if (!RestoreIfAsked(element)) return;
-    std::vector<rill::FusedFrame> kept;
-    for (const rill::FusedFrame& frame : self.restored) kept.push_back(frame.Share());
-    self.cut.emplace(OpenPads(element), self.taken, self.backbone->Save(), std::move(kept));
-    gst_pad_push_event(aggregator->srcpad, self.cut->CutEvent(fields));
-  } else if (!self.cut->waits_for(pad)) {
-    GST_ELEMENT_WARNING(element, STREAM, FAILED,
-                        ("another snapshot was asked for before all pads brought the one before"),
-                        (nullptr));
-    return;
-  }
-  EndCut(aggregator, self.cut->Bring(pad, fields));
+  if (!RestoreIfAsked(element)) return;
+  const auto now = [&self] {
+    return rill::FusionSnapshots::Now{self.backbone->Save(), self.position.Share()};
+  };
+  self.snapshots.Ask(GST_AGGREGATOR(element), *self.stage.model, pad, fields,
+                     PadsOf(element, false), now);
+}
+
+// Another stream begins at a pad: what the pads have in common begins anew, and the heads too.
+void BeginStream(GstElement* element, GstAggregatorPad* pad, GstEvent* event) {
+  Impl& self = Of(element);
+  const gchar* id = nullptr;
+  gst_event_parse_stream_start(event, &id);
+  std::string& known = self.sources[pad].stream_id;
+  const bool another = !known.empty() && known != id;
+  known = id;
+  if (!another || !rill::WantsReset(element, self.stage, rill::kResetOnStreamStart)) return;
+  Forget(element, "another stream began");
+  gst_pad_push_event(GST_AGGREGATOR(element)->srcpad,
+                     gst_event_new_custom(GST_EVENT_CUSTOM_DOWNSTREAM,
+                                          gst_structure_new_empty(rill::kResetEvent)));
 }
 
 gboolean SinkEvent(GstAggregator* aggregator, GstAggregatorPad* pad, GstEvent* event) {
@@ -221,71 +249,38 @@ gboolean SinkEvent(GstAggregator* aggregator, GstAggregatorPad* pad, GstEvent* e
     gst_event_unref(event);
     return taken;
   }
-  if (rill::IsEvent(event, rill::kResetEvent)) Forget(GST_ELEMENT(aggregator));
+  GstElement* element = GST_ELEMENT(aggregator);
+  if (GST_EVENT_TYPE(event) == GST_EVENT_STREAM_START) BeginStream(element, pad, event);
+  if (GST_EVENT_TYPE(event) == GST_EVENT_EOS)
+    Of(element).snapshots.End(aggregator, *Of(element).stage.model, pad);
+  if (rill::IsEvent(event, rill::kResetEvent)) Forget(element, "the stream was reset");
   if (rill::IsEvent(event, rill::kSnapshotEvent)) {
-    TakeSnapshot(aggregator, pad, gst_event_get_structure(event));
+    TakeSnapshot(element, pad, gst_event_get_structure(event));
     gst_event_unref(event);
     return TRUE;
   }
-  if (GST_EVENT_TYPE(event) == GST_EVENT_EOS && Of(aggregator).cut) {
-    Of(aggregator).cut->End(pad);
-    EndCut(aggregator, {});
-  }
   return GST_AGGREGATOR_CLASS(parent_class)->sink_event(aggregator, pad, event);
-}
-
-// A GAP comes as a buffer without bytes.
-bool IsGap(GstBuffer* buffer) { return gst_buffer_get_size(buffer) == 0; }
-
-// The frame or GAP that is next of those that are there, and the running time of a frame.
-struct Next {
-  GstAggregatorPad* pad = nullptr;
-  GstClockTime time = GST_CLOCK_TIME_NONE;
-  bool restored = false;  // the first frame of the snapshot's, which that pad brought
-};
-
-Next Earliest(GstElement* element) {
-  Next next;
-  GstClockTime least = 0;
-  GST_OBJECT_LOCK(element);
-  for (GList* item = element->sinkpads; item != nullptr; item = item->next) {
-    auto* pad = static_cast<GstAggregatorPad*>(item->data);
-    const std::deque<rill::FusedFrame>& restored = Of(element).restored;
-    const bool is_restored = !restored.empty() && restored.front().pad == GST_OBJECT_NAME(pad);
-    const rill::BufferOwner buffer(is_restored ? gst_buffer_ref(restored.front().buffer.get())
-                                               : gst_aggregator_pad_peek_buffer(pad));
-    if (!buffer) continue;
-    const GstClockTime time = is_restored
-                                  ? restored.front().time
-                                  : gst_segment_to_running_time(&pad->segment, GST_FORMAT_TIME,
-                                                                GST_BUFFER_PTS(buffer.get()));
-    // A frame without a time comes at once: there is nothing to wait for. A GAP stays until all
-    // before its end has been taken, so that its pad is not waited for that long.
-    GstClockTime rank = GST_CLOCK_TIME_IS_VALID(time) ? time : 0;
-    if (IsGap(buffer.get()) && GST_BUFFER_DURATION_IS_VALID(buffer.get()))
-      rank += GST_BUFFER_DURATION(buffer.get());
-    if (next.pad != nullptr && rank >= least) continue;
-    next = {pad, time, is_restored};
-    least = rank;
-  }
-  if (next.pad != nullptr) gst_object_ref(next.pad);
-  GST_OBJECT_UNLOCK(element);
-  return next;
 }
 
 // Running time up to which all must be known, so that Aggregate() can go on: GstAggregator waits
 // for the other pads until then and the latency. None when nothing is there.
 GstClockTime NextTime(GstAggregator* aggregator) {
-  const Next next = Earliest(GST_ELEMENT(aggregator));
+  const rill::NextFrame next =
+      rill::EarliestFrame(GST_ELEMENT(aggregator), Of(aggregator).position);
   if (next.pad == nullptr) return GST_CLOCK_TIME_NONE;
   gst_object_unref(next.pad);
-  return GST_CLOCK_TIME_IS_VALID(next.time) ? next.time : 0;
+  return next.rank;
 }
 
-void Count(GstElement* element, GstClockTime time) {
+void Count(GstElement* element, GstClockTime time, bool kept) {
   Impl& self = Of(element);
-  const bool late = GST_CLOCK_TIME_IS_VALID(time) && time < self.newest;
-  if (GST_CLOCK_TIME_IS_VALID(time)) self.newest = std::max(self.newest, time);
+  ++self.position.taken;
+  bool late = false;
+  if (!kept && GST_CLOCK_TIME_IS_VALID(time)) {
+    late = time < self.newest;
+    self.newest = std::max(self.newest, time);
+    self.position.newest = time;
+  }
   GST_OBJECT_LOCK(element);
   ++self.frames;
   self.late += late;
@@ -301,37 +296,53 @@ rill::Result<void> Run(Impl& self, rill::FrameUse use) {
   return {};
 }
 
+// Whether a frame failed because numbers are no longer finite, and `reset-on` makes that no error.
+bool GoesOnAfter(GstElement* element, const rill::Error& error) {
+  Impl& self = Of(element);
+  if (!self.backbone->CheckRoom() ||
+      !rill::WantsReset(element, self.stage, rill::kResetOnNonFinite))
+    return false;
+  GST_ELEMENT_WARNING(element, STREAM, DECODE, ("%s", error.message.c_str()), (nullptr));
+  Forget(element, "the stream was no longer finite");
+  return true;
+}
+
 // What is next, which is in nobody's queue any more.
-rill::FusedFrame Pop(Impl& self, const Next& next) {
-  if (!next.restored)
-    return {GST_OBJECT_NAME(next.pad), rill::BufferOwner(gst_aggregator_pad_pop_buffer(next.pad)),
-            next.time};
-  rill::FusedFrame frame = std::move(self.restored.front());
-  self.restored.pop_front();
+rill::FusedFrame Pop(GstAggregator* aggregator, const rill::NextFrame& next) {
+  Impl& self = Of(aggregator);
+  const gchar* name = GST_OBJECT_NAME(next.pad);
+  if (next.kept) return self.position.Pop(name);
+  rill::FusedFrame frame{name, rill::BufferOwner(gst_aggregator_pad_pop_buffer(next.pad)),
+                         next.time};
+  if (frame.buffer && !rill::IsGap(frame.buffer.get()))
+    self.snapshots.Pass(aggregator, next.pad, frame);
   return frame;
 }
 
-GstFlowReturn Take(GstAggregator* aggregator, const rill::FusedFrame& taken) {
+GstFlowReturn Take(GstAggregator* aggregator, const rill::FusedFrame& frame, bool kept) {
   GstElement* element = GST_ELEMENT(aggregator);
   Impl& self = Of(element);
-  GstBuffer* buffer = taken.buffer.get();
-  const GstClockTime time = taken.time;
-  const bool jumped = GST_BUFFER_IS_DISCONT(buffer);
-  if (jumped && !self.stage.fresh && rill::WantsReset(element, self.stage, rill::kResetOnDiscont))
-    Forget(element);
+  GstBuffer* buffer = frame.buffer.get();
   const rill::Result<rill::FrameNotes> notes = rill::ReadFrame(buffer, *self.block);
   if (!notes) return rill::Fail(element, GST_STREAM_ERROR_FORMAT, notes.error());
-  self.stage.fresh = false;
-  if (const auto run = Run(self, notes->use); !run)
-    return rill::Fail(element, GST_STREAM_ERROR_DECODE, run.error());
-  ++self.taken;
-  Count(element, time);
+  const auto modality = static_cast<size_t>(notes->modality);
+  const bool jumped = GST_BUFFER_IS_DISCONT(buffer) && self.heard[modality];
+  if (jumped && rill::WantsReset(element, self.stage, rill::kResetOnDiscont))
+    Forget(element, "the stream jumped");
+  self.heard.set(modality);
+  rill::Result<void> run = Run(self, notes->use);
+  if (!run && GoesOnAfter(element, run.error())) {
+    static_cast<void>(rill::ReadFrame(buffer, *self.block));  // which worked above
+    run = Run(self, notes->use);
+  }
+  if (!run) return rill::Fail(element, GST_STREAM_ERROR_DECODE, run.error());
+  if (notes->use == rill::FrameUse::kKept) Count(element, frame.time, kept);
   GstBuffer* out = rill::WriteFrame(*self.block, *notes);
-  GST_BUFFER_PTS(out) = time;
+  GST_BUFFER_PTS(out) = frame.time;
   GST_BUFFER_DURATION(out) = GST_BUFFER_DURATION(buffer);
   if (const auto unix_ns = rill::UnixTime(buffer)) rill::SetUnixTime(out, *unix_ns);
-  const auto modality = static_cast<size_t>(notes->modality);
-  if (jumped || self.discont[modality]) GST_BUFFER_FLAG_SET(out, GST_BUFFER_FLAG_DISCONT);
+  if (std::exchange(self.first, false) || jumped || self.discont[modality])
+    GST_BUFFER_FLAG_SET(out, GST_BUFFER_FLAG_DISCONT);
   self.discont.reset(modality);
   return gst_aggregator_finish_buffer(aggregator, out);
 }
@@ -341,21 +352,14 @@ GstFlowReturn Aggregate(GstAggregator* aggregator, gboolean) {
   GstElement* element = GST_ELEMENT(aggregator);
   Impl& self = Of(element);
   if (!RestoreIfAsked(element)) return GST_FLOW_ERROR;
-  const Next next = Earliest(element);
-  if (next.pad == nullptr) {
-    bool ended = true;
-    GST_OBJECT_LOCK(aggregator);
-    for (GList* item = GST_ELEMENT(aggregator)->sinkpads; item != nullptr; item = item->next)
-      ended = ended && gst_aggregator_pad_is_eos(static_cast<GstAggregatorPad*>(item->data));
-    GST_OBJECT_UNLOCK(aggregator);
-    return ended ? GST_FLOW_EOS : GST_AGGREGATOR_FLOW_NEED_DATA;
-  }
-  const rill::FusedFrame frame = Pop(self, next);
-  const bool is_kept = self.cut && !next.restored && self.cut->waits_for(next.pad);
+  Prune(element);
+  const rill::NextFrame next = rill::EarliestFrame(element, self.position);
+  if (next.pad == nullptr)
+    return PadsOf(element, false).empty() ? GST_FLOW_EOS : GST_AGGREGATOR_FLOW_NEED_DATA;
+  const rill::FusedFrame frame = Pop(aggregator, next);
   gst_object_unref(next.pad);
-  if (!frame.buffer || IsGap(frame.buffer.get())) return GST_FLOW_OK;
-  if (is_kept) EndCut(aggregator, self.cut->Keep(frame.Share()));
-  return Take(aggregator, frame);
+  if (!frame.buffer || rill::IsGap(frame.buffer.get())) return GST_FLOW_OK;
+  return Take(aggregator, frame, next.kept);
 }
 
 void SetProperty(GObject* object, guint id, const GValue* value, GParamSpec*) {

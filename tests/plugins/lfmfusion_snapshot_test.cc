@@ -15,57 +15,136 @@ std::vector<std::byte> CopyOf(GBytes* bytes) {
 
 constexpr char kSounds[] = " ! lfmclassify head=sounds messages=false";
 
-TEST(LfmFusionSnapshot, ASnapshotGoesOnWhereverEachPadWas) {
-  constexpr size_t kPictures = 9, kHops = 22, kSeen = 3, kHeard = 13;  // 900 ms; 300; 520
-  const std::vector<float> sound = MakeSound(kHops * kHop, 5);
-  const auto pictures = MakePictures(kPictures, 700);
-  const auto see = [&](Fused& fused, size_t first, size_t count) {
-    for (size_t i = first; i < first + count; ++i) fused.See(pictures[i], i * 100 * GST_MSECOND);
-  };
-  const auto hear = [&](Fused& fused, size_t first, size_t count) {
-    for (size_t i = first; i < first + count; ++i)
-      fused.Hear(std::span(sound).subspan(i * kHop, kHop), i * 40 * GST_MSECOND);
-  };
-  const auto run = [&](Fused& fused, bool asks) {
-    see(fused, 0, kSeen);
-    if (asks) fused.Ask("pictures", "lfm/snapshot");
-    see(fused, kSeen, kPictures - kSeen);
+// A recording of 900 ms: nine pictures and the sound.
+class Recording {
+ public:
+  static constexpr size_t kPictures = 9, kHops = 22;
+
+  // Pictures from `seen` on and sound from `heard` on, each with a request behind so many of them.
+  std::vector<std::string> Play(Fused& fused, size_t seen, size_t heard,
+                                std::optional<size_t> ask_seen = {},
+                                std::optional<size_t> ask_heard = {},
+                                GstClockTime earlier = 0) const {
+    for (size_t i = seen; i < kPictures; ++i) {
+      if (i == ask_seen) fused.Ask("pictures", "lfm/snapshot");
+      fused.See(pictures_[i], i * 100 * GST_MSECOND - earlier);
+    }
     fused.EndPictures();
-    hear(fused, 0, kHeard);
-    if (asks) fused.Ask("sound", "lfm/snapshot");
-    hear(fused, kHeard, kHops - kHeard);
+    for (size_t i = heard; i < kHops; ++i) {
+      if (i == ask_heard) fused.Ask("sound", "lfm/snapshot");
+      fused.Hear(std::span(sound_).subspan(i * kHop, kHop), i * 40 * GST_MSECOND - earlier);
+    }
     fused.EndSound();
     return PullLines(fused);
-  };
-  Fused whole({.head = kSounds + kOmni});
-  const std::vector<std::string> want = run(whole, false);
-  ASSERT_EQ(want.size(), kPictures + kHops);
+  }
 
-  Fused first({.head = kSounds + kOmni});
-  EXPECT_EQ(run(first, true), want) << "a snapshot changes nothing";
-  GstMessage* message = first.Message("lfm-snapshot");
-  ASSERT_NE(message, nullptr);
+ private:
+  std::vector<float> sound_ = MakeSound(kHops * kHop, 5);
+  std::vector<std::string> pictures_ = MakePictures(kPictures, 700);
+};
+
+struct Taken {
+  std::shared_ptr<GBytes> state;
+  size_t position = 0;
+};
+
+// The snapshot that was made; fails when there is none.
+Taken SnapshotOf(Fused& fused) {
+  GstMessage* message = fused.Message("lfm-snapshot");
+  EXPECT_NE(message, nullptr);
+  if (message == nullptr) return {};
   GBytes* state = nullptr;
   gint64 position = 0;
-  ASSERT_TRUE(gst_structure_get(gst_message_get_structure(message), "state", G_TYPE_BYTES, &state,
-                                "position", G_TYPE_INT64, &position, nullptr));
+  gst_structure_get(gst_message_get_structure(message), "state", G_TYPE_BYTES, &state, "position",
+                    G_TYPE_INT64, &position, nullptr);
   gst_message_unref(message);
-  // Pictures of 0, 100 and 200 ms, and the sound until the event after them.
-  ASSERT_GE(position, 3);
-  ASSERT_LT(position, static_cast<int64_t>(kSeen + kHeard)) << "some of the sound is in flight";
-
-  Fused second({.head = kSounds + kOmni});
-  second.GoOnFrom(state);
-  g_bytes_unref(state);
-  see(second, kSeen, kPictures - kSeen);
-  second.EndPictures();
-  hear(second, kHeard, kHops - kHeard);
-  second.EndSound();
-  EXPECT_EQ(PullLines(second), (std::vector<std::string>{want.begin() + position, want.end()}));
+  return {{state, g_bytes_unref}, static_cast<size_t>(position)};
 }
 
-TEST(LfmFusionSnapshot, ASnapshotOfADamagedOrOtherStreamIsRefused) {
-  Fused first({.head = kSounds + kOmni});
+std::vector<std::string> From(const std::vector<std::string>& lines, size_t position) {
+  return {lines.begin() + static_cast<ptrdiff_t>(position), lines.end()};
+}
+
+FusedOptions Sounds() { return {.head = kSounds + kOmni}; }
+
+TEST(LfmFusionSnapshot, GoesOnWhereverEachPadWas) {
+  const Recording recording;
+  Fused whole(Sounds());
+  const std::vector<std::string> want = recording.Play(whole, 0, 0);
+  ASSERT_EQ(want.size(), Recording::kPictures + Recording::kHops);
+  struct Cut {
+    size_t seen, heard;
+  };
+  for (const Cut cut : {Cut{3, 13}, Cut{7, 2}, Cut{5, 12}}) {
+    Fused first(Sounds());
+    EXPECT_EQ(recording.Play(first, 0, 0, cut.seen, cut.heard), want) << "it changes nothing";
+    const Taken taken = SnapshotOf(first);
+    ASSERT_TRUE(taken.state);
+    EXPECT_LE(taken.position, cut.seen + cut.heard);
+    Fused second(Sounds());
+    second.GoOnFrom(taken.state.get());
+    EXPECT_EQ(recording.Play(second, cut.seen, cut.heard), From(want, taken.position));
+  }
+}
+
+TEST(LfmFusionSnapshot, TakesAnotherOneWhileFramesOfTheFirstAreOnTheirWay) {
+  const Recording recording;
+  Fused whole(Sounds());
+  const std::vector<std::string> want = recording.Play(whole, 0, 0);
+  Fused first(Sounds());
+  recording.Play(first, 0, 0, 2, 16);  // sound of 200 to 640 ms is on its way
+  const Taken taken = SnapshotOf(first);
+  ASSERT_LT(taken.position, 2u + 16);
+  Fused second(Sounds());
+  second.GoOnFrom(taken.state.get());
+  // Before any of them has been taken, and the pictures only at 500 ms.
+  EXPECT_EQ(recording.Play(second, 2, 16, 5, 16), From(want, taken.position));
+  const Taken again = SnapshotOf(second);
+  ASSERT_TRUE(again.state);
+  Fused third(Sounds());
+  third.GoOnFrom(again.state.get());
+  EXPECT_EQ(recording.Play(third, 5, 16), From(want, again.position));
+}
+
+TEST(LfmFusionSnapshot, WithAnotherClockTakesWhatWasOnItsWayFirst) {
+  const Recording recording;
+  Fused first(Sounds());
+  recording.Play(first, 0, 0, 3, 13);
+  const Taken taken = SnapshotOf(first);
+  ASSERT_LT(taken.position, 3u + 13);
+  Fused second(Sounds());
+  second.GoOnFrom(taken.state.get());
+  // Running times begin anew, as those of a camera do.
+  const auto lines = recording.Play(second, 3, 13, {}, {}, 300 * GST_MSECOND);
+  ASSERT_EQ(lines.size(), Recording::kPictures + Recording::kHops - taken.position);
+  for (size_t i = 0; i < 3 + 13 - taken.position; ++i)
+    EXPECT_THAT(lines[i],
+                HasSubstr("\"position\":" + std::to_string((i + 1 + taken.position - 3) * 640)));
+}
+
+TEST(LfmFusionSnapshot, IsGivenUpForAnother) {
+  const Recording recording;
+  Fused fused(Sounds());
+  fused.See(MakePicture(1), 0);
+  fused.Ask("pictures", "lfm/snapshot");
+  fused.See(MakePicture(2), 40 * GST_MSECOND);
+  fused.Ask("pictures", "lfm/snapshot");
+  fused.EndPictures();
+  fused.Hear(MakeSound(2 * kHop, 1), 0);
+  fused.Ask("sound", "lfm/snapshot");
+  fused.EndSound();
+  EXPECT_EQ(PullLines(fused).size(), 4u);
+  GstMessage* warning = fused.Message("", GST_MESSAGE_WARNING);
+  ASSERT_NE(warning, nullptr);
+  GError* error = nullptr;
+  gst_message_parse_warning(warning, &error, nullptr);
+  EXPECT_STREQ(error->message, "no snapshot was made: another one was asked for");
+  g_error_free(error);
+  gst_message_unref(warning);
+}
+
+TEST(LfmFusionSnapshot, OfADamagedStreamIsRefused) {
+  Fused first(Sounds());
   first.See(MakePicture(1), 0);
   first.Hear(MakeSound(kHop, 1), 0);
   first.Ask("pictures", "lfm/snapshot");
@@ -73,17 +152,11 @@ TEST(LfmFusionSnapshot, ASnapshotOfADamagedOrOtherStreamIsRefused) {
   first.EndPictures();
   first.EndSound();
   EXPECT_EQ(PullLines(first).size(), 2u);
-  GstMessage* message = first.Message("lfm-snapshot");
-  ASSERT_NE(message, nullptr);
-  GBytes* state = nullptr;
-  gst_structure_get(gst_message_get_structure(message), "state", G_TYPE_BYTES, &state, nullptr);
-  gst_message_unref(message);
-  const Snapshot sound = *Snapshot::Parse(CopyOf(state));
-  g_bytes_unref(state);
+  const Snapshot sound = *Snapshot::Parse(CopyOf(SnapshotOf(first).state.get()));
   const auto error_of = [](Snapshot snapshot) {
     const std::vector<std::byte> bytes = snapshot.Serialize();
     GBytes* changed = g_bytes_new(bytes.data(), bytes.size());
-    Fused second({.head = kSounds + kOmni});
+    Fused second(Sounds());
     second.GoOnFrom(changed);
     g_bytes_unref(changed);
     second.See(MakePicture(1), 0);
@@ -108,7 +181,7 @@ TEST(LfmFusionSnapshot, ASnapshotOfADamagedOrOtherStreamIsRefused) {
   fusion(changed).pop_back();
   EXPECT_THAT(error_of(changed), HasSubstr("frames of fusion are damaged"));
   changed = sound;
-  fusion(changed)[8] = std::byte{200};  // as many frames kept
+  fusion(changed)[16] = std::byte{200};  // as many frames kept
   EXPECT_THAT(error_of(changed), HasSubstr("frames of fusion are damaged"));
   changed = sound;
   std::erase_if(changed.parts, [](const Snapshot::Part& part) { return part.name == "fusion"; });
