@@ -18,7 +18,8 @@
  * |[
  * gst-launch-1.0 -q v4l2src ! videoconvert ! lfmimageenc model-path=rill-omni ! fusion.
  *     autoaudiosrc ! audioconvert ! audioresample ! lfmaudioenc model-path=rill-omni ! fusion.
- *     lfmfusion name=fusion latency=200000000 ! lfmclassify head=digits ! fdsink sync=false
+ *     lfmfusion name=fusion model-path=rill-omni latency=200000000 !
+ *     lfmclassify model-path=rill-omni head=digit ! fdsink sync=false
  * ]|
  */
 #include <gst/base/gstaggregator.h>
@@ -85,17 +86,22 @@ void Forget(GstElement* element, const char* why) {
   self.discont.set();
 }
 
+// A stream, new or restored, goes on from there.
+void BeginAt(Impl& self, rill::FusedPosition position) {
+  self.position = std::move(position);
+  self.newest = 0;
+  self.heard.reset();
+  self.discont.reset();
+  self.first = true;
+}
+
 gboolean Start(GstAggregator* aggregator) {
   GstElement* element = GST_ELEMENT(aggregator);
   Impl& self = Of(element);
   if (!rill::OpenStage(element, self.stage)) return FALSE;
   self.backbone.emplace(self.stage.model, 1);
   self.block.emplace(1, self.stage.model->backbone().width());
-  self.position = {};
-  self.newest = 0;
-  self.heard.reset();
-  self.discont.reset();
-  self.first = true;
+  BeginAt(self, {});
   GST_OBJECT_LOCK(element);
   self.frames = self.late = 0;
   GST_OBJECT_UNLOCK(element);
@@ -201,11 +207,7 @@ rill::Result<void> Restore(GstElement* element, const rill::Snapshot& snapshot) 
   }
   if (rill::Result<void> ok = self.backbone->Restore(snapshot); !ok) return ok;
   self.snapshots.GiveUp(GST_AGGREGATOR(element), "another snapshot was restored");
-  self.position = std::move(*position);
-  self.newest = 0;
-  self.heard.reset();
-  self.discont.reset();
-  self.first = true;
+  BeginAt(self, std::move(*position));
   return {};
 }
 
