@@ -31,8 +31,8 @@ enum : uint16_t { kDue = 1, kDrained = 2, kDiscont = 4 };
 
 Header HeaderOf(const FusedFrame& frame, const FrameNotes& notes, const FrameBlock& block) {
   GstBuffer* buffer = frame.buffer.get();
-  const uint16_t flags = (notes.due ? kDue : 0) | (notes.drained ? kDrained : 0) |
-                         (GST_BUFFER_IS_DISCONT(buffer) ? kDiscont : 0);
+  const int flags = (notes.due ? kDue : 0) | (notes.drained ? kDrained : 0) |
+                    (GST_BUFFER_IS_DISCONT(buffer) ? kDiscont : 0);
   return {.time = frame.time,
           .duration = GST_BUFFER_DURATION(buffer),
           .unix_ns = UnixTime(buffer).value_or(kNoUnixTime),
@@ -46,7 +46,7 @@ Header HeaderOf(const FusedFrame& frame, const FrameNotes& notes, const FrameBlo
           .token = notes.token,
           .modality = static_cast<uint8_t>(notes.modality),
           .use = static_cast<uint8_t>(notes.use),
-          .flags = flags};
+          .flags = static_cast<uint16_t>(flags)};
 }
 
 bool IsSound(const Header& header, const Model& model, GstClockTime newest) {
@@ -192,7 +192,7 @@ void FusionSnapshots::Ask(GstAggregator* fusion, const Model& model, GstAggregat
   if (given_up_ && gst_structure_has_field(fields, "id") == TRUE && SameId(given_up_.get(), fields))
     return;
   GiveUp(fusion, "another one was asked for");
-  cut_.emplace(std::move(pads), now(), 0, IdOf(fields));
+  cut_ = Cut{std::move(pads), now(), 0, IdOf(fields)};
   gst_pad_push_event(fusion->srcpad, ToEvent(cut_->brought, true));
   Bring(fusion, model, pad, fields);
 }

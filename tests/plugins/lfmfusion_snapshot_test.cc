@@ -153,7 +153,7 @@ TEST(LfmFusionSnapshot, OfADamagedStreamIsRefused) {
   first.EndSound();
   EXPECT_EQ(PullLines(first).size(), 2u);
   const Snapshot sound = *Snapshot::Parse(CopyOf(SnapshotOf(first).state.get()));
-  const auto error_of = [](Snapshot snapshot) {
+  const auto error_of = [](const Snapshot& snapshot) {
     const std::vector<std::byte> bytes = snapshot.Serialize();
     GBytes* changed = g_bytes_new(bytes.data(), bytes.size());
     Fused second(Sounds());
