@@ -1,5 +1,6 @@
 """python3 -m unittest"""
 
+import argparse
 import tempfile
 import unittest
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from rill_train import evaluate, export_goldens, features, gguf, ltsf, models, operators, series
+from rill_train import (evaluate, export_goldens, features, gguf, image_models, ltsf, models, operators,
+                        optimizer, series, trainer)
 from rill_train.train import PinballLoss
 
 CONFIG = dict(export_goldens.TINY, **{"attention.sinks": 0})
@@ -143,6 +145,37 @@ class ModelFiles(unittest.TestCase):
         np.testing.assert_allclose(keys["a.levels"], [0.1, 0.9], rtol=1e-6)
         for kind, error in (("F32", 0), ("F16", 2e-3), ("BF16", 1.6e-2), ("Q8_0", 1.5e-2)):
             np.testing.assert_allclose(tensors[kind], array, atol=error)
+
+
+class Optimisers(unittest.TestCase):
+    def test_muon_takes_the_matrices_inside(self):
+        config = image_models.CIFAR | {"image.stage_channels": [4, 6, 8], "image.stage_inner": [8, 8, 8]}
+        model = image_models.ImageClassifier(config, 3)
+        taken = {name for name, p in model.named_parameters() if p.ndim > 1 and optimizer.is_hidden(name, p)}
+        for name in ("image.stage.1.conv.weight", "image.stage.1.blk.0.short_conv.in_proj.weight",
+                     "blk.0.swiglu.down.weight", "blk.1.liquid_scan.in_proj.weight"):
+            self.assertIn(name, taken)
+        for name in ("image.stage.0.conv.weight", "image.stage.1.blk.0.short_conv.conv.weight",
+                     "image.embed.weight", "blk.0.short_conv.conv.weight", "classify.out.weight"):
+            self.assertNotIn(name, taken)
+
+    def test_a_start_with_other_groups_takes_the_weights_alone(self):
+        model = lambda: torch.nn.ModuleDict({"blk": torch.nn.Linear(4, 4, bias=False)})
+        with tempfile.TemporaryDirectory() as folder:
+            options = argparse.Namespace(output=Path(folder), minutes=1, decay=0, lr=1e-3, warmup=1,
+                                         weight_decay=0, average=0.9, resume=False, start=None)
+            first = model()
+            first.config = {}
+            before = trainer.Trainer(first, options, use_muon=False)
+            before.checkpoint()
+            options.start = folder + "/last.pt"
+            second = model()
+            second.config = {}
+            trainer.Trainer(second, options)
+            torch.testing.assert_close(second["blk"].weight, first["blk"].weight)
+            options.start, options.resume = None, True
+            with self.assertRaises(ValueError):
+                trainer.Trainer(model(), options)
 
 
 if __name__ == "__main__":
