@@ -159,10 +159,12 @@ TEST(LfmClassify, DiscontKeepsTheStateUnlessToldOtherwise) {
   Classifier stream = OpenPictures(), fresh = OpenPictures();
   const std::vector<std::string> whole = Lines(stream, pictures);
   const std::vector<std::string> rest = Lines(fresh, {pictures[2], pictures[3]}, 2);
+  const auto chain = [](const std::string& on) {
+    return "lfmimageenc" + kPictureModel + on + " ! lfmbackbone" + kPictureModel + on +
+           " ! lfmclassify" + kPictureModel + on;
+  };
   for (const bool resets : {false, true}) {
-    const std::string on = resets ? "reset-on=discont" : "";
-    Harness harness("lfmimageenc" + kPictureModel + on + " ! lfmbackbone" + kPictureModel + on +
-                    " ! lfmclassify" + kPictureModel + on);
+    Harness harness(chain(resets ? "reset-on=discont" : ""));
     harness.Start("a", kPictureCaps, GST_FORMAT_TIME);
     PushPictures(harness, {pictures[0], pictures[1]});
     ASSERT_EQ(harness.Push(pictures[2], TimeOfPicture(2), true), GST_FLOW_OK);
