@@ -25,12 +25,12 @@ LEVEL = 0.05  # root mean square of a word
 
 KINDS = {"sound": 0.25, "picture": 0.3, "both": 0.45}
 CHAIN_SHARE = 0.3  # of the batches: another digit after the first
-MANY = 16  # frames of one picture where there is no sound
+MANY = (1, 4, 16)  # frames of one picture where there is no sound
 FEW = (1, 2, 4, 8)  # where there is
 PICTURES = 192  # in a batch, about
 MOST = 48  # clips in a batch
 DECIBELS = (-18.0, 12.0)  # of a word over the noise, in training
-NOISE = (0.0, 4.0)  # of the pictures, as noisy_pictures has it
+MOST_NOISE = 4.0  # of the pictures, as noisy_pictures has it; half of them have a quarter of it or less
 UNTOLD = 0.1  # weight of frames before anything of the digit has come
 
 
@@ -128,7 +128,7 @@ class Batches(speech_batches.EndlessBatches):
         for digit in classes:
             x = self.pixels[digit][rng.integers(len(self.pixels[digit]))]
             x = np.roll(x, rng.integers(-2, 3, 2), (0, 1))
-            pictures.append(noisy_pictures(rng, x[None], shown, rng.uniform(*NOISE))[:, 0])
+            pictures.append(noisy_pictures(rng, x[None], shown, MOST_NOISE * rng.random() ** 2)[:, 0])
         return np.stack(pictures, 1)
 
     def part(self, rng, kind, shown, count):
@@ -146,7 +146,7 @@ class Batches(speech_batches.EndlessBatches):
 
     def batch(self, rng):
         kind = rng.choice(list(KINDS), p=list(KINDS.values()))
-        shown = MANY if kind == "picture" else int(rng.choice(FEW))
+        shown = int(rng.choice(MANY if kind == "picture" else FEW))
         parts = 2 if rng.random() < CHAIN_SHARE else 1
         count = MOST if kind == "sound" else min(MOST, PICTURES // shown)
         count = max(1, count // parts)
@@ -163,7 +163,7 @@ class Batches(speech_batches.EndlessBatches):
         index = order(sounds, times)
         # A frame belongs to the digit that has begun last, and knows it once it has been told. What is
         # known of a frame of sound is all up to its end.
-        when = np.concatenate([FRAME_SECONDS * np.arange(sounds), times])[index]
+        when = np.concatenate([FRAME_SECONDS * np.arange(sounds), times])[index.numpy()]
         which = np.minimum((when / (SPAN * FRAME_SECONDS) + 1e-9).astype(int), parts - 1)
         until = when - begins[which] + FRAME_SECONDS * (index < sounds).numpy()
         is_told = until[:, None] >= np.stack(told)[which] - 1e-9
