@@ -213,11 +213,10 @@ class Harness {
   GstBus* bus_;
 };
 
-// Starts `description` in a pipeline and returns the first ERROR of the bus.
-inline std::string StartError(const std::string& description) {
-  GstElement* pipeline =
-      gst_parse_launch(("fakesrc ! " + description + " ! fakesink").c_str(), nullptr);
-  gst_element_set_state(pipeline, GST_STATE_PAUSED);
+// Brings a pipeline to that state and returns the first ERROR of its bus.
+inline std::string LaunchError(const std::string& description, GstState state) {
+  GstElement* pipeline = gst_parse_launch(description.c_str(), nullptr);
+  gst_element_set_state(pipeline, state);
   GstBus* bus = gst_element_get_bus(pipeline);
   GstMessage* message = gst_bus_timed_pop_filtered(bus, 5 * GST_SECOND, GST_MESSAGE_ERROR);
   std::string text;
@@ -232,6 +231,11 @@ inline std::string StartError(const std::string& description) {
   gst_element_set_state(pipeline, GST_STATE_NULL);
   gst_object_unref(pipeline);
   return text;
+}
+
+// That of elements that cannot start.
+inline std::string StartError(const std::string& description) {
+  return LaunchError("fakesrc ! " + description + " ! fakesink", GST_STATE_PAUSED);
 }
 
 }  // namespace rill

@@ -64,23 +64,7 @@ class Plain {
 
 // What a pipeline that starts with pictures says on the bus.
 std::string StreamError(const std::string& elements) {
-  GstElement* pipeline = gst_parse_launch(
-      ("videotestsrc num-buffers=2 ! " + elements + " ! fakesink").c_str(), nullptr);
-  GstBus* bus = gst_element_get_bus(pipeline);
-  gst_element_set_state(pipeline, GST_STATE_PLAYING);
-  GstMessage* message = gst_bus_timed_pop_filtered(bus, 5 * GST_SECOND, GST_MESSAGE_ERROR);
-  std::string text;
-  if (message != nullptr) {
-    GError* error = nullptr;
-    gst_message_parse_error(message, &error, nullptr);
-    text = error->message;
-    g_error_free(error);
-    gst_message_unref(message);
-  }
-  gst_element_set_state(pipeline, GST_STATE_NULL);
-  gst_object_unref(bus);
-  gst_object_unref(pipeline);
-  return text;
+  return LaunchError("videotestsrc num-buffers=2 ! " + elements + " ! fakesink", GST_STATE_PLAYING);
 }
 
 TEST(LfmFusion, TakesFramesInOrderOfTimeWhoeverComesFirst) {
