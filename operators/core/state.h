@@ -13,10 +13,13 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
+#include <new>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "operators/core/result.h"
@@ -77,10 +80,34 @@ class Lane {
   std::byte* bytes_ = nullptr;
 };
 
+// Of memory that the system gives zeroed: of a large state only the pages that have been written to
+// cost memory, so a long context costs what has been read of it.
+template <typename T>
+struct ZeroedAllocator {
+  using value_type = T;
+
+  ZeroedAllocator() = default;
+  template <typename U>
+  explicit ZeroedAllocator(const ZeroedAllocator<U>&) {}
+
+  T* allocate(size_t count) {
+    void* memory = std::calloc(count, sizeof(T));
+    if (memory == nullptr) throw std::bad_alloc();
+    return static_cast<T*>(memory);
+  }
+  void deallocate(T* memory, size_t) { std::free(memory); }
+  void construct(T*) {}
+  template <typename... Values>
+  void construct(T* at, Values&&... values) {
+    ::new (static_cast<void*>(at)) T(std::forward<Values>(values)...);
+  }
+  bool operator==(const ZeroedAllocator&) const = default;
+};
+
 class State {
  public:
   explicit State(const StateLayout& layout, size_t lanes = 1)
-      : lane_bytes_(layout.bytes()), data_(layout.bytes() / sizeof(uint64_t) * lanes, 0) {}
+      : lane_bytes_(layout.bytes()), data_(layout.bytes() / sizeof(uint64_t) * lanes) {}
 
   size_t lanes() const { return lane_bytes_ == 0 ? 0 : bytes().size() / lane_bytes_; }
   Lane lane(size_t i) { return Lane(reinterpret_cast<std::byte*>(data_.data()) + i * lane_bytes_); }
@@ -88,12 +115,15 @@ class State {
   Lane lane(size_t i) const { return const_cast<State*>(this)->lane(i); }
   std::span<std::byte> bytes() { return std::as_writable_bytes(std::span(data_)); }
   std::span<const std::byte> bytes() const { return std::as_bytes(std::span(data_)); }
-  void Reset() { data_.assign(data_.size(), 0); }
+  // Lanes taken before are void.
+  void Reset() { data_ = Words(data_.size()); }
   friend bool operator==(const State&, const State&) = default;
 
  private:
+  using Words = std::vector<uint64_t, ZeroedAllocator<uint64_t>>;  // so that every slot is aligned
+
   size_t lane_bytes_ = 0;
-  std::vector<uint64_t> data_;  // words, so that every slot is aligned
+  Words data_;
 };
 
 // Name of the first slot of a lane that holds a number that is not finite; empty when all are. In

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <limits>
 
 #include "operators/core/kernels.h"
@@ -50,6 +51,28 @@ TEST(State, LayoutAndFingerprint) {
   EXPECT_NE(copy, state);
   EXPECT_EQ(copy, State(a, 2));
 }
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST(State, CostsTheMemoryThatIsWritten) {
+  const auto resident = [] {
+    std::ifstream status("/proc/self/statm");
+    int64_t pages = 0;
+    status >> pages >> pages;
+    return pages * 4096;
+  };
+  StateLayout layout;
+  const Slot slot = layout.Add("keys", 64 << 20);  // 256 MB
+  const int64_t before = resident();
+  State state(layout);
+  const auto use = [&] { std::ranges::fill(state.lane(0).Floats(slot).first(1 << 20), 1.0f); };
+  use();
+  EXPECT_LT(resident() - before, 32 << 20);
+  state.Reset();
+  EXPECT_EQ(state.lane(0).Floats(slot)[5], 0);
+  use();
+  EXPECT_LT(resident() - before, 32 << 20);
+}
+#endif
 
 TEST(Quant, HalvesRoundTripAndRoundToEven) {
   for (uint32_t bits = 0; bits < 0x10000; ++bits) {
