@@ -1,9 +1,10 @@
 // The product of 8-bit inputs and quantised weights with AVX2, for CPUs without AVX512-VNNI.
 //
 // One panel and 256 inputs at a time are unpacked from the file's form into the first cache and
-// meet all rows there. Pairs of products are added in 16 bits: codes of at most 63 times 127,
-// twice, fit. Codes of Q8_0 are taken as the signed numbers they are, which fit as magnitudes times
-// inputs with the codes' signs. So all integer sums are exact.
+// meet all rows there; a single row meets the file's blocks themselves. Pairs of products are added
+// in 16 bits: codes of at most 63 times 127, twice, fit. Codes of Q8_0 are taken as the signed
+// numbers they are, which fit as magnitudes times inputs with the codes' signs. So all integer sums
+// are exact.
 #include "operators/core/int8_kernels.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -34,35 +35,43 @@ RILL_AVX2_INLINE float Half(const std::byte* from) {
   return _cvtsh_ss(half);
 }
 
-// The codes of block `b` of a row's blocks at `from`, in the order of the inputs; b is below
-// kUnpackedBlocks.
-template <TensorType kType>
-RILL_AVX2_INLINE __m256i Codes(const std::byte* from, size_t b) {
+// Codes of block `b`, below kUnpackedBlocks, in the order of the inputs, of every type but Q4_0:
+// `load` gives 32 bytes at an offset of the blocks.
+template <TensorType kType, typename Load>
+RILL_AVX2_INLINE __m256i CodesOf(const Load& load, size_t b) {
   const __m256i low = _mm256_set1_epi8(15);
-  if constexpr (kType == TensorType::kQ4_0) {
-    const __m128i pairs = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + b * 18 + 2));
-    return _mm256_and_si256(_mm256_set_m128i(_mm_srli_epi16(pairs, 4), pairs), low);
-  } else if constexpr (kType == TensorType::kQ8_0) {
-    return Load32(from + b * 34 + 2);
+  if constexpr (kType == TensorType::kQ8_0) {
+    return load(b * 34 + 2);
   } else if constexpr (kType == TensorType::kQ6_K) {
     const size_t half = b / 4, quarter = b % 4;
     const __m128i down = _mm_cvtsi32_si128(static_cast<int>(quarter / 2 * 4));
     const __m128i high_down = _mm_cvtsi32_si128(static_cast<int>(quarter * 2));
     const __m256i fours =
-        _mm256_and_si256(_mm256_srl_epi16(Load32(from + half * 64 + quarter % 2 * 32), down), low);
-    const __m256i twos = _mm256_and_si256(
-        _mm256_srl_epi16(Load32(from + 128 + half * 32), high_down), _mm256_set1_epi8(3));
+        _mm256_and_si256(_mm256_srl_epi16(load(half * 64 + quarter % 2 * 32), down), low);
+    const __m256i twos =
+        _mm256_and_si256(_mm256_srl_epi16(load(128 + half * 32), high_down), _mm256_set1_epi8(3));
     return _mm256_or_si256(fours, _mm256_slli_epi16(twos, 4));
   } else {  // Q4_K, Q5_K
     constexpr bool kFifthBits = kType == TensorType::kQ5_K;
     const __m128i down = _mm_cvtsi32_si128(static_cast<int>(b % 2 * 4));
-    const __m256i pairs = Load32(from + (kFifthBits ? 48 : 16) + b / 2 * 32);
+    const __m256i pairs = load((kFifthBits ? 48 : 16) + b / 2 * 32);
     const __m256i fours = _mm256_and_si256(_mm256_srl_epi16(pairs, down), low);
     if constexpr (!kFifthBits) return fours;
     const __m256i bits = _mm256_and_si256(
-        _mm256_srl_epi16(Load32(from + 16), _mm_cvtsi32_si128(static_cast<int>(b))),
-        _mm256_set1_epi8(1));
+        _mm256_srl_epi16(load(16), _mm_cvtsi32_si128(static_cast<int>(b))), _mm256_set1_epi8(1));
     return _mm256_or_si256(fours, _mm256_slli_epi16(bits, 4));
+  }
+}
+
+// The codes of block `b` of a row's blocks at `from`.
+template <TensorType kType>
+RILL_AVX2_INLINE __m256i Codes(const std::byte* from, size_t b) {
+  if constexpr (kType == TensorType::kQ4_0) {
+    const __m128i pairs = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + b * 18 + 2));
+    return _mm256_and_si256(_mm256_set_m128i(_mm_srli_epi16(pairs, 4), pairs),
+                            _mm256_set1_epi8(15));
+  } else {
+    return CodesOf<kType>([from](size_t offset) RILL_AVX2 { return Load32(from + offset); }, b);
   }
 }
 
@@ -193,6 +202,117 @@ RILL_AVX2_INLINE void AddBlock(const PanelBlock& w, const Int8Rows& x, size_t bl
   }
 }
 
+// 16 bytes of one row and 16 of another.
+RILL_AVX2_INLINE __m256i LoadPair(const std::byte* one, const std::byte* other) {
+  return _mm256_set_m128i(_mm_loadu_si128(reinterpret_cast<const __m128i*>(other)),
+                          _mm_loadu_si128(reinterpret_cast<const __m128i*>(one)));
+}
+
+// The codes of block `b` of two rows' blocks: the first 16 of both, and the last.
+template <TensorType kType>
+RILL_AVX2_INLINE void PairCodes(const std::byte* one, const std::byte* other, size_t b,
+                                __m256i (&codes)[2]) {
+  if constexpr (kType == TensorType::kQ4_0) {
+    const __m256i pairs = LoadPair(one + b * 18 + 2, other + b * 18 + 2);
+    codes[0] = _mm256_and_si256(pairs, _mm256_set1_epi8(15));
+    codes[1] = _mm256_and_si256(_mm256_srli_epi16(pairs, 4), _mm256_set1_epi8(15));
+  } else {
+#pragma GCC unroll 2
+    for (size_t half = 0; half < 2; ++half) {
+      const size_t first = half * kHalfBlock;
+      codes[half] = CodesOf<kType>(
+          [=](size_t offset)
+              RILL_AVX2 { return LoadPair(one + offset + first, other + offset + first); },
+          b);
+    }
+  }
+}
+
+// Of four pairs of rows, the first with the fifth and so on, the sums of each row's integers.
+RILL_AVX2_INLINE __m256i SumsOfEight(const __m256i (&v)[4]) {
+  return _mm256_hadd_epi32(_mm256_hadd_epi32(v[0], v[1]), _mm256_hadd_epi32(v[2], v[3]));
+}
+
+// The scales at the beginnings of a block of each of eight rows.
+RILL_AVX2_INLINE __m256 GatherHalves(const std::byte* const (&rows)[kHalfPanel], size_t offset) {
+  __m128i halves = _mm_setzero_si128();
+  const auto half = [&](size_t o) {
+    uint16_t value;
+    std::memcpy(&value, rows[o] + offset, sizeof value);
+    return static_cast<short>(value);
+  };
+  halves = _mm_insert_epi16(halves, half(0), 0);
+  halves = _mm_insert_epi16(halves, half(1), 1);
+  halves = _mm_insert_epi16(halves, half(2), 2);
+  halves = _mm_insert_epi16(halves, half(3), 3);
+  halves = _mm_insert_epi16(halves, half(4), 4);
+  halves = _mm_insert_epi16(halves, half(5), 5);
+  halves = _mm_insert_epi16(halves, half(6), 6);
+  halves = _mm_insert_epi16(halves, half(7), 7);
+  return _mm256_cvtph_ps(halves);
+}
+
+// One row times half a panel, from its output `first` on: the sums of AddBlock, in its order.
+template <TensorType kType>
+RILL_AVX2 void MultiplyOne(const MappedMatrix& w, const Int8Rows& x, size_t panel, size_t first,
+                           float* totals) {
+  constexpr bool kOneScale = kType == TensorType::kQ4_0 || kType == TensorType::kQ8_0;
+  constexpr bool kMins = kType == TensorType::kQ4_K || kType == TensorType::kQ5_K;
+  const size_t blocks = w.inputs() / kBlockInputs;
+  const size_t run_bytes = w.row_bytes() * kUnpackedBlocks / blocks;
+  const std::byte* rows[kHalfPanel];
+  for (size_t o = 0; o < kHalfPanel; ++o)
+    rows[o] = w.row(std::min(panel * kPanelOutputs + first + o, w.outputs() - 1));
+  const std::byte* next = w.row((panel + kPanelsAhead) * kPanelOutputs + first);
+  PanelBlock parts[kUnpackedBlocks];  // scales alone, where a block has several
+  __m256 total = _mm256_setzero_ps();
+  for (size_t b = 0; b < blocks; b += kUnpackedBlocks) {
+    const size_t count = std::min(kUnpackedBlocks, blocks - b);
+    if constexpr (!kOneScale)
+      for (size_t o = 0; o < kHalfPanel; ++o) PutScales<kType>(rows[o], count, o, parts);
+    for (size_t i = 0; i < count; ++i) {
+      const size_t block = b + i;
+      // Little by little: the memory answers better than to many requests at once.
+      Fetch(next + block * run_bytes, run_bytes);
+      const auto* values = reinterpret_cast<const __m128i*>(x.values + block * kBlockInputs);
+      const __m256i inputs[2] = {_mm256_broadcastsi128_si256(_mm_loadu_si128(values)),
+                                 _mm256_broadcastsi128_si256(_mm_loadu_si128(values + 1))};
+      __m256i products[2][4];  // of the first 16 inputs and of the last
+#pragma GCC unroll 4
+      for (size_t o = 0; o < 4; ++o) {
+        __m256i codes[2];
+        PairCodes<kType>(rows[o], rows[o + 4], i, codes);
+        products[0][o] = Products<kType>(codes[0], inputs[0]);
+        products[1][o] = Products<kType>(codes[1], inputs[1]);
+      }
+      const auto add = [&](__m256i sum, __m256 scales) RILL_AVX2 {
+        total = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum),
+                                _mm256_mul_ps(scales, _mm256_set1_ps(x.scales[block])), total);
+      };
+      if constexpr (kType == TensorType::kQ6_K) {
+        for (size_t half = 0; half < 2; ++half)
+          add(_mm256_add_epi32(SumsOfEight(products[half]),
+                               _mm256_set1_epi32(x.starts[2 * block + half])),
+              _mm256_load_ps(parts[i].scales[half]));
+      } else {
+#pragma GCC unroll 4
+        for (size_t o = 0; o < 4; ++o)
+          products[0][o] = _mm256_add_epi32(products[0][o], products[1][o]);
+        __m256i sum = SumsOfEight(products[0]);
+        if constexpr (kType != TensorType::kQ8_0)
+          sum = _mm256_add_epi32(sum, _mm256_set1_epi32(x.starts[block]));
+        add(sum, kOneScale ? GatherHalves(rows, i * run_bytes / kUnpackedBlocks)
+                           : _mm256_load_ps(parts[i].scales[0]));
+      }
+      if constexpr (kMins)
+        total = _mm256_fnmadd_ps(_mm256_load_ps(parts[i].mins), _mm256_set1_ps(x.offsets[block]),
+                                 total);
+    }
+    for (const std::byte*& row : rows) row += run_bytes;
+  }
+  _mm256_storeu_ps(totals + first, total);
+}
+
 template <TensorType kType>
 RILL_AVX2 void MultiplyPanels(const MappedMatrix& w, const Int8Rows& x, size_t first_panel,
                               size_t end_panel, View<float> y, float* totals) {
@@ -200,6 +320,12 @@ RILL_AVX2 void MultiplyPanels(const MappedMatrix& w, const Int8Rows& x, size_t f
   const size_t blocks = w.inputs() / kBlockInputs;
   PanelBlock unpacked[kUnpackedBlocks];
   for (size_t panel = first_panel; panel < end_panel; ++panel) {
+    if (x.rows == 1) {
+      for (size_t first = 0; first < kPanelOutputs; first += kHalfPanel)
+        MultiplyOne<kType>(w, x, panel, first, totals);
+      PutPanel(w, panel, totals, y);
+      continue;
+    }
     std::fill_n(totals, x.rows * kPanelOutputs, 0.0f);
     for (size_t b = 0; b < blocks; b += kUnpackedBlocks) {
       const size_t count = std::min(kUnpackedBlocks, blocks - b);

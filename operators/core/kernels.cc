@@ -100,6 +100,16 @@ HWY_INLINE Vector LoadHalves(const uint16_t* from, size_t n) {
 #endif
 }
 
+// The same of bfloat16.
+HWY_INLINE Vector LoadBFloats(const uint16_t* from, size_t n) {
+  const Floats d;
+  const hn::Rebind<uint16_t, Floats> words;
+  const hn::RebindToUnsigned<Floats> wide;
+  HWY_ALIGN uint16_t some[HWY_MAX_BYTES / sizeof(float)] = {};
+  if (n < hn::Lanes(d)) from = std::copy_n(from, n, some) - n;
+  return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(wide, hn::LoadU(words, from))));
+}
+
 // `load(b + i)` gives a vector of b, `tail` the last few of it; the sums are added in one order.
 template <typename B, typename Load, typename Tail>
 HWY_INLINE float DotOf(const float* a, const B* b, size_t count, const Load& load,
@@ -131,6 +141,13 @@ float DotHalvesKernel(const float* a, const uint16_t* b, size_t count) {
       a, b, count,
       [](const uint16_t* from) HWY_ATTR { return LoadHalves(from, hn::Lanes(Floats())); },
       [](const uint16_t* from, size_t n) HWY_ATTR { return LoadHalves(from, n); });
+}
+
+float DotBFloatsKernel(const float* a, const uint16_t* b, size_t count) {
+  return DotOf(
+      a, b, count,
+      [](const uint16_t* from) HWY_ATTR { return LoadBFloats(from, hn::Lanes(Floats())); },
+      [](const uint16_t* from, size_t n) HWY_ATTR { return LoadBFloats(from, n); });
 }
 
 // kRows rows of a times kOthers rows of b, each as DotKernel adds them.
@@ -269,6 +286,7 @@ namespace rill {
 HWY_EXPORT(MultiplyKernel);
 HWY_EXPORT(DotKernel);
 HWY_EXPORT(DotHalvesKernel);
+HWY_EXPORT(DotBFloatsKernel);
 HWY_EXPORT(DotAllKernel);
 HWY_EXPORT(RmsNormKernel);
 HWY_EXPORT(LayerNormKernel);
@@ -339,6 +357,11 @@ float Dot(std::span<const float> a, std::span<const float> b) {
 float DotHalves(std::span<const float> a, std::span<const uint16_t> b) {
   assert(a.size() == b.size());
   return HWY_DYNAMIC_DISPATCH(DotHalvesKernel)(a.data(), b.data(), a.size());
+}
+
+float DotBFloats(std::span<const float> a, std::span<const uint16_t> b) {
+  assert(a.size() == b.size());
+  return HWY_DYNAMIC_DISPATCH(DotBFloatsKernel)(a.data(), b.data(), a.size());
 }
 
 void DotAll(View<const float> a, View<const float> b, size_t first, View<float> y) {

@@ -55,7 +55,9 @@ void Tanh(std::span<const float> x, float in_scale, float out_scale,
 void Sigmoid(std::span<const float> x, std::span<float> out);
 
 float Dot(std::span<const float> a, std::span<const float> b);
-float DotHalves(std::span<const float> a, std::span<const uint16_t> b);  // of float16, as Dot adds
+// Of float16 and of bfloat16, as Dot adds.
+float DotHalves(std::span<const float> a, std::span<const uint16_t> b);
+float DotBFloats(std::span<const float> a, std::span<const uint16_t> b);
 // y[i, first + j] = Dot(a[i], b[j]), the same bits.
 void DotAll(View<const float> a, View<const float> b, size_t first, View<float> y);
 void MulAddInto(float scale, std::span<const float> x, std::span<float> out);  // out += scale x

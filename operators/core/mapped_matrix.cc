@@ -82,10 +82,15 @@ void MultiplyBf16(const MappedMatrix& w, View<const float> x, Scratch& scratch, 
 void MultiplyRow(const MappedMatrix& w, std::span<const float> x, Scratch& scratch,
                  std::span<float> y) {
   Split(scratch.workers(), w.outputs(), w.row_bytes(), [&](size_t first, size_t end, size_t) {
-    for (size_t o = first; o < end; ++o)
-      y[o] = w.type() == TensorType::kF16
-                 ? DotHalves(x, {reinterpret_cast<const uint16_t*>(w.row(o)), x.size()})
-                 : Dot(x, {reinterpret_cast<const float*>(w.row(o)), x.size()});
+    for (size_t o = first; o < end; ++o) switch (const std::byte* row = w.row(o); w.type()) {
+        case TensorType::kF16:
+          y[o] = DotHalves(x, {reinterpret_cast<const uint16_t*>(row), x.size()});
+          break;
+        case TensorType::kBF16:
+          y[o] = DotBFloats(x, {reinterpret_cast<const uint16_t*>(row), x.size()});
+          break;
+        default: y[o] = Dot(x, {reinterpret_cast<const float*>(row), x.size()});
+      }
   });
 }
 
@@ -94,7 +99,6 @@ constexpr size_t kFloatRows = 4;
 
 void MultiplyFloats(const MappedMatrix& w, View<const float> x, Scratch& scratch, View<float> y) {
   Scratch::Frame frame(scratch);
-  const View<float> rows = frame.Take(Threads(scratch) * kFloatRows, w.inputs());
   View<const float> inputs = x;
   if (w.type() == TensorType::kBF16) {
     const View<float> rounded = frame.Take(x.rows, x.columns);
@@ -103,6 +107,8 @@ void MultiplyFloats(const MappedMatrix& w, View<const float> x, Scratch& scratch
     });
     inputs = rounded;
   }
+  if (x.rows == 1) return MultiplyRow(w, inputs[0], scratch, y[0]);
+  const View<float> rows = frame.Take(Threads(scratch) * kFloatRows, w.inputs());
   Split(scratch.workers(), w.outputs(), w.row_bytes(),
         [&](size_t first, size_t end, size_t thread) {
           for (size_t o = first; o < end; o += kFloatRows) {
@@ -156,8 +162,6 @@ void Multiply(const MappedMatrix& w, View<const float> x, Scratch& scratch, View
     MultiplyQuantised(w, x, scratch, y);
   } else if (w.type() == TensorType::kBF16 && BestBf16Kernel() != nullptr) {
     MultiplyBf16(w, x, scratch, y);
-  } else if (x.rows == 1 && w.type() != TensorType::kBF16) {
-    MultiplyRow(w, x[0], scratch, y[0]);
   } else {
     MultiplyFloats(w, x, scratch, y);
   }

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -151,6 +152,19 @@ TEST(MappedMatrix, HalvesAreExactEverywhere) {
     const auto b = std::span(halves).subspan(20, count);
     const auto a = Random(1).Floats(count);
     EXPECT_EQ(DotHalves(a, b), Dot(a, std::span(floats).subspan(20, count))) << count;
+  }
+}
+
+TEST(MappedMatrix, BFloatsAreExactInWholeVectorsAndInTheRest) {
+  for (const size_t count : {1, 5, 16, 33, 100}) {
+    const auto a = Random(1).Floats(count), values = Random(2).Floats(count);
+    std::vector<uint16_t> halves(count);
+    std::vector<float> floats(count);
+    for (size_t i = 0; i < count; ++i) {
+      halves[i] = FloatToBFloat16(values[i]);
+      floats[i] = std::bit_cast<float>(static_cast<uint32_t>(halves[i]) << 16);
+    }
+    EXPECT_EQ(DotBFloats(a, halves), Dot(a, floats)) << count;
   }
 }
 
