@@ -119,7 +119,7 @@ class NoisyDigits(unittest.TestCase):
         np.testing.assert_allclose(digit_batches.noisy_pictures(rng, grey, 1, 0.0)[0], 1)
 
     def test_batches_of_each_kind(self):
-        batches = digit_batches.Batches(self.utterances, self.written, [], None, 1)
+        batches = digit_batches.Batches(self.utterances, self.written, [], None, 0, 1)
         rng, seen = np.random.default_rng(0), set()
         for _ in range(16):
             frames, pixels, order, classes, weights = batches.batch(rng)
@@ -134,6 +134,19 @@ class NoisyDigits(unittest.TestCase):
                 self.assertTrue((weights == 1).all())
         self.assertEqual(len({kind[:2] for kind in seen}), 3)
         self.assertEqual({kind[2] for kind in seen}, {False, True})
+
+    def test_noise_grows_with_the_batches(self):
+        changes = []
+        for made in (0, digit_batches.EASY_BATCHES, 2 * digit_batches.EASY_BATCHES):
+            batches = digit_batches.Batches(self.utterances, self.written, [], None, made, 1)
+            pixels, _ = batches.seen(np.random.default_rng(0), np.arange(10).repeat(5), 2)
+            changes.append(np.abs(pixels[0] - pixels[1]).mean())
+        self.assertLess(2 * changes[0], changes[1])
+        self.assertEqual(changes[1], changes[2])
+        first = digit_batches.Batches(self.utterances, self.written, [], None, 0, 1)
+        for _ in range(3):
+            first.batch(np.random.default_rng(0))
+        self.assertEqual(first.made, 3)
 
     def test_scores_are_the_same_every_time(self):
         pairs = digit_evaluate.Pairs(self.utterances, self.written, None)
@@ -173,7 +186,7 @@ class Joint(unittest.TestCase):
         data = omni_batches.Data.__new__(omni_batches.Data)
         data.image_train = images.Pictures(np.zeros((9, 28, 28, 1), np.uint8), np.arange(9), list("abcdefghi"))
         data.options = argparse.Namespace(augment=1)
-        make, rng = data.makers(["image"], SMALL)["image"], np.random.default_rng(0)
+        make, rng = data.makers(["image"], SMALL, 0)["image"], np.random.default_rng(0)
         batches = [make(rng) for _ in range(8)]
         self.assertEqual({tuple(pixels.shape[:2]) for pixels, _ in batches}, {(1, 192), (4, 48)})
         for pixels, classes in batches:

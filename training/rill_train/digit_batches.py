@@ -29,8 +29,11 @@ MANY = (1, 4, 16)  # frames of one picture where there is no sound
 FEW = (1, 2, 4, 8)  # where there is
 PICTURES = 192  # in a batch, about
 MOST = 48  # clips in a batch
-DECIBELS = (-18.0, 12.0)  # of a word over the noise, in training
-MOST_NOISE = 4.0  # of the pictures, as noisy_pictures has it; half of them have a quarter of it or less
+# In training the noise grows from the first to the second over the first batches: from full noise alone, nothing is
+# ever learned.
+EASY_BATCHES = 1200
+DECIBELS = ((6.0, 36.0), (-18.0, 12.0))  # of a word over the noise, from and to
+MOST_NOISE = (0.05, 4.0)  # of the pictures, as noisy_pictures has it; half of them have a quarter of it or less
 UNTOLD = 0.1  # weight of frames before anything of the digit has come
 
 
@@ -92,14 +95,20 @@ class Batches(speech_batches.EndlessBatches):
     either perhaps of no time; `order` of both together; classes and weights [sounds + pictures, batch],
     in that order.
 
-    `utterances` are spoken digits, `written` pictures, `sounds` recordings of noise.
+    `utterances` are spoken digits, `written` pictures, `sounds` recordings of noise; `made` is how many batches have
+    been made before.
     """
 
-    def __init__(self, utterances, written, sounds, cache, seed):
+    def __init__(self, utterances, written, sounds, cache, made, seed):
         self.words = [[speech.clip(u, cache) for u in utterances if u.text == word]
                       for word in digits.WORDS]
         self.pixels = [written.pixels[written.classes == digit] for digit in range(len(self.words))]
-        self.sounds, self.seed, self.mel = sounds, seed, fbank.Fbank()
+        self.sounds, self.made, self.seed, self.mel = sounds, made, seed, fbank.Fbank()
+
+    def grown(self, values):
+        """Between the first and the second of the two, as far as the noise has grown."""
+        share = min(1.0, self.made / EASY_BATCHES)
+        return (1 - share) * np.array(values[0]) + share * np.array(values[1])
 
     def noise(self, rng):
         """Made, or a recording."""
@@ -117,18 +126,18 @@ class Batches(speech_batches.EndlessBatches):
             x = self.words[digit][rng.integers(len(self.words[digit]))]
             up, down = speech_batches.SPEEDS[rng.integers(len(speech_batches.SPEEDS))]
             x = resample_poly(x, up, down).astype(np.float32) if up != down else x
-            noisy, end = noisy_word(rng, x, rng.uniform(*DECIBELS), self.noise(rng))
+            noisy, end = noisy_word(rng, x, rng.uniform(*self.grown(DECIBELS)), self.noise(rng))
             found.append(10 ** (rng.uniform(-20, 6) / 20) * noisy)
             ends.append(end / speech.RATE)
         return np.stack(found), np.array(ends)
 
     def seen(self, rng, classes, shown):
         """A picture of each class, moved by up to two pixels, in noise as bad for all of a clip's."""
-        pictures = []
+        pictures, most = [], self.grown(MOST_NOISE)
         for digit in classes:
             x = self.pixels[digit][rng.integers(len(self.pixels[digit]))]
             x = np.roll(x, rng.integers(-2, 3, 2), (0, 1))
-            pictures.append(noisy_pictures(rng, x[None], shown, MOST_NOISE * rng.random() ** 2)[:, 0])
+            pictures.append(noisy_pictures(rng, x[None], shown, most * rng.random() ** 2)[:, 0])
         return np.stack(pictures, 1)
 
     def part(self, rng, kind, shown, count):
@@ -145,6 +154,7 @@ class Batches(speech_batches.EndlessBatches):
         return samples, pixels, times, classes, told
 
     def batch(self, rng):
+        self.made += 1
         kind = rng.choice(list(KINDS), p=list(KINDS.values()))
         shown = int(rng.choice(MANY if kind == "picture" else FEW))
         parts = 2 if rng.random() < CHAIN_SHARE else 1

@@ -20,7 +20,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 from . import batches, digit_batches, event_batches, events, image_train, images, phones
 from . import speech_batches, watch_batches
 
-SHARES = {"spoken": 0.2, "series": 0.2, "image": 0.2, "event": 0.15, "digit": 0.15, "watch": 0.1}
+SHARES = {"spoken": 0.2, "series": 0.2, "image": 0.15, "event": 0.13, "digit": 0.22, "watch": 0.1}
 # Frames of the backbone in a batch, about, and clips of pictures: each task's batch takes as long as another's.
 SPEECH_FRAMES, TOKENS, EVENTS, IMAGES = 1600, 1008, 12, 48
 STILLS = 0.8  # of the batches of pictures
@@ -56,8 +56,8 @@ class Data:
     def spoken(self, split):
         return [u for u in self.digits if u.split == split]
 
-    def makers(self, tasks, config):
-        """{task: a function that makes a batch with a random generator}."""
+    def makers(self, tasks, config, step):
+        """{task: a function that makes a batch with a random generator}, from this step of the training on."""
         options = self.options
         pool = functools.cache(lambda: batches.sources(options.ett_end, options.series))
         sounds = lambda: event_batches.Batches(
@@ -70,7 +70,8 @@ class Data:
             "image": lambda: image_train.Clips(self.image_train, IMAGES, STILLS, False, None).batch,
             "event": lambda: sounds().batch,
             "digit": lambda: digit_batches.Batches(
-                self.spoken("train"), self.digit_train, self.sounds, options.cache, None).batch,
+                self.spoken("train"), self.digit_train, self.sounds, options.cache,
+                round(step * options.share["digit"]), None).batch,
             "watch": lambda: watch_batches.Batches(pool(), sounds(), config).batch,
         }
         return {task: known[task]() for task in tasks}

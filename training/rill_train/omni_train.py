@@ -223,7 +223,7 @@ def main():
     data = omni_batches.Data(options, known)
     config = omni_models.OMNI | {"transcribe.tokens": len(known.pieces)}
     trainer = OmniTrainer(options, config, data.labels, known.pieces)
-    makers = data.makers(tasks, config)
+    makers = data.makers(tasks, config, trainer.step)
     if not options.resume and not options.start:
         if options.start_image:
             start_image(trainer.model, options.start_image)
