@@ -22,6 +22,16 @@ Slot StateLayout::Add(std::string_view name, size_t count, ElementType type) {
   return slot;
 }
 
+State::State(const State& other) : lane_bytes_(other.lane_bytes_), data_(other.data_.size()) {
+  constexpr size_t kPageWords = 4096 / sizeof(uint64_t);
+  for (size_t first = 0; first < data_.size(); first += kPageWords) {
+    const auto page =
+        std::span(other.data_).subspan(first, std::min(kPageWords, data_.size() - first));
+    if (std::ranges::any_of(page, [](uint64_t word) { return word != 0; }))
+      std::ranges::copy(page, data_.begin() + static_cast<ptrdiff_t>(first));
+  }
+}
+
 std::string FindNonFinite(const StateLayout& layout, Lane lane,
                           std::span<const std::string_view> may_miss) {
   constexpr uint16_t kExponent = 0x7c00;  // of a float16; all ones is infinite or not a number

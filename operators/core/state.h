@@ -108,6 +108,12 @@ class State {
  public:
   explicit State(const StateLayout& layout, size_t lanes = 1)
       : lane_bytes_(layout.bytes()), data_(layout.bytes() / sizeof(uint64_t) * lanes) {}
+  // Of pages that are all zero nothing is written.
+  State(const State& other);
+  State(State&&) = default;
+  State& operator=(const State&) = default;
+  State& operator=(State&&) = default;
+  ~State() = default;
 
   size_t lanes() const { return lane_bytes_ == 0 ? 0 : bytes().size() / lane_bytes_; }
   Lane lane(size_t i) { return Lane(reinterpret_cast<std::byte*>(data_.data()) + i * lane_bytes_); }

@@ -67,10 +67,15 @@ TEST(State, CostsTheMemoryThatIsWritten) {
   const auto use = [&] { std::ranges::fill(state.lane(0).Floats(slot).first(1 << 20), 1.0f); };
   use();
   EXPECT_LT(resident() - before, 32 << 20);
+  EXPECT_EQ(State(state), state);
+  EXPECT_LT(resident() - before, 32 << 20);
+  const State copy = state;
+  EXPECT_LT(resident() - before, 64 << 20);
+  EXPECT_EQ(copy.lane(0).Floats(slot)[(1 << 20) - 1], 1);
   state.Reset();
   EXPECT_EQ(state.lane(0).Floats(slot)[5], 0);
   use();
-  EXPECT_LT(resident() - before, 32 << 20);
+  EXPECT_LT(resident() - before, 64 << 20);
 }
 #endif
 
