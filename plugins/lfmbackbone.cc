@@ -47,15 +47,6 @@ rill::Result<void> Run(Impl& self, rill::FrameUse use) {
                                       : self.backbone->Peek(*self.block);
 }
 
-// Whether a frame failed because numbers are no longer finite, and `reset-on` makes that no error.
-bool GoesOnAfter(GstElement* element, const rill::Error& error) {
-  if (!Of(element).backbone->CheckRoom() ||
-      !rill::WantsReset(element, rill::StageOf(element), rill::kResetOnNonFinite))
-    return false;
-  GST_ELEMENT_WARNING(element, STREAM, DECODE, ("%s", error.message.c_str()), (nullptr));
-  return true;
-}
-
 GstFlowReturn Take(GstElement* element, rill::BufferOwner buffer) {
   Impl& self = Of(element);
   rill::Stage& stage = rill::StageOf(element);
@@ -69,7 +60,8 @@ GstFlowReturn Take(GstElement* element, rill::BufferOwner buffer) {
     return gst_pad_push(rill::SourceOf(element), buffer.release());
 
   rill::Result<void> run = Run(self, notes->use);
-  const bool afresh = !run && GoesOnAfter(element, run.error());
+  const bool afresh =
+      !run && self.backbone->CheckRoom() && rill::ForgivesNonFinite(element, stage, run.error());
   if (afresh) {
     if (notes->use == rill::FrameUse::kPeeked) return GST_FLOW_OK;  // the state is as it was
     Forget(element);

@@ -298,17 +298,6 @@ rill::Result<void> Run(Impl& self, rill::FrameUse use) {
   return {};
 }
 
-// Whether a frame failed because numbers are no longer finite, and `reset-on` makes that no error.
-bool GoesOnAfter(GstElement* element, const rill::Error& error) {
-  Impl& self = Of(element);
-  if (!self.backbone->CheckRoom() ||
-      !rill::WantsReset(element, self.stage, rill::kResetOnNonFinite))
-    return false;
-  GST_ELEMENT_WARNING(element, STREAM, DECODE, ("%s", error.message.c_str()), (nullptr));
-  Forget(element, "the stream was no longer finite");
-  return true;
-}
-
 // What is next, which is in nobody's queue any more.
 rill::FusedFrame Pop(GstAggregator* aggregator, const rill::NextFrame& next) {
   Impl& self = Of(aggregator);
@@ -333,7 +322,9 @@ GstFlowReturn Take(GstAggregator* aggregator, const rill::FusedFrame& frame, boo
     Forget(element, "the stream jumped");
   self.heard.set(modality);
   rill::Result<void> run = Run(self, notes->use);
-  if (!run && GoesOnAfter(element, run.error())) {
+  if (!run && self.backbone->CheckRoom() &&
+      rill::ForgivesNonFinite(element, self.stage, run.error())) {
+    Forget(element, "the stream was no longer finite");
     static_cast<void>(rill::ReadFrame(buffer, *self.block));  // which worked above
     run = Run(self, notes->use);
   }

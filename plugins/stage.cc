@@ -54,9 +54,10 @@ void InstallStageProperties(GObjectClass* object_class) {
                           kDefaultModel, kInReady));
   g_object_class_install_property(
       object_class, kModelInstanceId,
-      g_param_spec_string("model-instance-id", "Model instance id",
-                          "Elements with the same id share a model; one of them says which",
-                          nullptr, kInReady));
+      g_param_spec_string(
+          "model-instance-id", "Model instance id",
+          "Elements with the same id share a model; the one nearest the sink says which", nullptr,
+          kInReady));
   g_object_class_install_property(
       object_class, kKvPrecision,
       g_param_spec_enum("kv-precision", "KV precision",
@@ -151,6 +152,12 @@ bool WantsReset(GstElement* element, const Stage& stage, ResetOn reason) {
   const bool wanted = (stage.reset_on & reason) != 0;
   GST_OBJECT_UNLOCK(element);
   return wanted;
+}
+
+bool ForgivesNonFinite(GstElement* element, const Stage& stage, const Error& error) {
+  if (!WantsReset(element, stage, kResetOnNonFinite)) return false;
+  GST_ELEMENT_WARNING(element, STREAM, DECODE, ("%s", error.message.c_str()), (nullptr));
+  return true;
 }
 
 Snapshot::Part PartToSave(GstElement* element, const Stage& stage, Snapshot::Part own,

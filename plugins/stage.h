@@ -59,6 +59,9 @@ void GetStageProperty(const Stage& stage, guint id, GValue* value);
 bool OpenStage(GstElement* element, Stage& stage);
 // Whether `reset-on` names the reason.
 bool WantsReset(GstElement* element, const Stage& stage, ResetOn reason);
+// Whether it names numbers that are not finite, of which the error tells: then that becomes a
+// WARNING.
+bool ForgivesNonFinite(GstElement* element, const Stage& stage, const Error& error);
 // What a stage is to save: its own part, or, while the snapshot that `state` was set to has not
 // been taken in, the same part of that. `position`, if given, becomes that of the snapshot as well.
 Snapshot::Part PartToSave(GstElement* element, const Stage& stage, Snapshot::Part own,
