@@ -14,16 +14,16 @@ if [ $# -eq 0 ]; then
   "$(dirname "$0")/unpack.sh" pocketsphinx-testdata "$folder"
   wav=$(ls "$folder"/usr/share/pocketsphinx/test/data/librivox/*.wav | head -n 1)
   frames=$(($(stat -c %s "$wav") * 25 / 32000))  # 16 kHz, 16 bit
-  video="videotestsrc pattern=ball num-buffers=$frames ! video/x-raw,width=640,height=360,framerate=25/1"
-  audio="filesrc location=$wav ! decodebin"
+  set -- videotestsrc pattern=ball num-buffers="$frames" ! video/x-raw,width=640,height=360,framerate=25/1
+  audio="filesrc location=$wav ! decodebin" # names of mktemp have no blanks
 else
-  video="filesrc location=$1 ! decodebin name=d d."
+  set -- filesrc location="$1" ! decodebin name=d d.
   audio="d."
 fi
-# shellcheck disable=SC2086  # pipelines are words
+# shellcheck disable=SC2086  # a pipeline is words
 gst-launch-1.0 -q \
   webmmux name=mux ! filesink location="$out" \
-  $video ! queue max-size-time=30000000000 max-size-bytes=0 max-size-buffers=0 ! videoconvert ! \
+  "$@" ! queue max-size-time=30000000000 max-size-bytes=0 max-size-buffers=0 ! videoconvert ! \
   textoverlay name=overlay wait-text=true valignment=bottom font-desc="Sans 18" ! \
   vp8enc deadline=1 cpu-used=8 ! mux. \
   $audio ! audioconvert ! tee name=sound \

@@ -132,7 +132,7 @@ Result<std::shared_ptr<const BeamScorer>> BeamScorer::OfPhones(
     size_t phones, std::shared_ptr<const Lexicon> lexicon, std::shared_ptr<const NgramLm> lm,
     const CtcBeamOptions& options) {
   if (const Result<void> sound = Check(options); !sound) return sound.error();
-  if (!lm) return Error{"beam search: phones need a language model"};
+  if (!lm) return Error{"a search by phones needs a language model, and there is none"};
   if (lexicon->size() == 0) return Error{"beam search: the lexicon has no word"};
   Result<Hotwords> hotwords = Hotwords::Make(options.hotwords);
   if (!hotwords) return hotwords.error();

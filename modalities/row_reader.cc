@@ -209,7 +209,7 @@ Result<int64_t> RowReader::Stamp(std::optional<int64_t> arrival_ns) {
   if (text.empty() && arrival_ns) return *arrival_ns;
   if (columns_->time.empty())
     return Unusable({"no time column among " + ListNames(header_) +
-                     ": name one with time-column= or give interval="});
+                     ": name one with time-column (rill: --time) or give an interval"});
   if (text.empty()) return Error{"the time is missing"};
   if (!time_) {
     const Result<TimeFormat> guess = TimeFormat::Guess(text, zone_);

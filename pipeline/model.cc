@@ -1,5 +1,6 @@
 #include "pipeline/model.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -158,8 +159,8 @@ Result<std::string> FindModel(const std::string& path_or_name) {
     std::stringstream stream(list);
     for (std::string folder; std::getline(stream, folder, ':');) folders.push_back(folder);
   }
-  folders.emplace_back(RILL_SOURCE_MODELS);
-  folders.emplace_back(RILL_INSTALLED_MODELS);
+  for (const char* folder : {RILL_SOURCE_MODELS, RILL_INSTALLED_MODELS})
+    if (std::ranges::find(folders, folder) == folders.end()) folders.emplace_back(folder);
   std::string searched;
   for (const std::string& folder : folders) {
     for (const char* suffix : {"", ".gguf"}) {

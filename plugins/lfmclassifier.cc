@@ -163,6 +163,10 @@ GstStateChangeReturn ChangeState(GstElement* bin, GstStateChange transition) {
   const GstStateChangeReturn changed =
       GST_ELEMENT_CLASS(parent_class)->change_state(bin, transition);
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) Unchoose(Of(bin));
+  // A start that fails takes locked elements along to READY, from where nothing brings them back.
+  if (transition == GST_STATE_CHANGE_READY_TO_NULL)
+    for (const Chain& chain : Of(bin).chains)
+      for (GstElement* element : chain.elements) gst_element_set_state(element, GST_STATE_NULL);
   return changed;
 }
 

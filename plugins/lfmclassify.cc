@@ -10,8 +10,8 @@
  * ends when it has been less probable than `off-threshold` for `off-frames`.
  *
  * |[
- * gst-launch-1.0 -q filesrc location=photo.jpg ! decodebin ! videoconvert ! lfmimageenc !
- *     lfmbackbone model-path=pictures ! lfmclassify model-path=pictures ! fdsink
+ * gst-launch-1.0 -q filesrc location=photo.jpg ! decodebin ! videoconvert ! lfmimageenc
+ * model-path=pictures ! lfmbackbone model-path=pictures ! lfmclassify model-path=pictures ! fdsink
  * gst-launch-1.0 -m autoaudiosrc ! audioconvert ! audioresample ! lfmaudioenc model-path=sounds !
  *     lfmbackbone model-path=sounds ! lfmclassify model-path=sounds report=events ! fakesink
  * ]|

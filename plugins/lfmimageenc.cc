@@ -9,9 +9,9 @@
  * one warning a stream.
  *
  * |[
- * gst-launch-1.0 -q filesrc location=photo.jpg ! decodebin ! videoconvert ! lfmimageenc !
- *     lfmbackbone model-path=pictures ! lfmclassify model-path=pictures ! fdsink
- * gst-launch-1.0 -q v4l2src ! videoconvert ! lfmimageenc max-rate=5 !
+ * gst-launch-1.0 -q filesrc location=photo.jpg ! decodebin ! videoconvert ! lfmimageenc
+ * model-path=pictures ! lfmbackbone model-path=pictures ! lfmclassify model-path=pictures ! fdsink
+ * gst-launch-1.0 -q v4l2src ! videoconvert ! lfmimageenc model-path=pictures max-rate=5 !
  *     lfmbackbone model-path=pictures ! lfmclassify model-path=pictures ! fdsink sync=false
  * ]|
  */

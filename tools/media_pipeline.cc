@@ -33,6 +33,17 @@ void LookForLinks(GstElement* decoder, gpointer wanted) {
                     ("holds no %s", static_cast<const std::string*>(wanted)->c_str()), (nullptr));
 }
 
+// What autoaudiosrc and autovideosrc put in place of a device where there is none: silence, a
+// picture of a test. They only warn of it.
+bool IsMadeUp(GstBin* bin) {
+  for (const char* name : {"fake-auto-audio-src", "fake-auto-video-src"})
+    if (GstElement* found = gst_bin_get_by_name(bin, name)) {
+      gst_object_unref(found);
+      return true;
+    }
+  return false;
+}
+
 }  // namespace
 
 struct MediaPipeline::Pipeline {
@@ -106,6 +117,8 @@ Result<MediaPipeline> MediaPipeline::Open(const std::string& description, const 
     const auto complaint = BusError(pipeline->element, name);
     return complaint ? *complaint : Error{name + ": cannot be opened"};
   }
+  if (IsMadeUp(bin))
+    return Error{name + ": there is none that answers; --source names another source"};
   return MediaPipeline(std::move(pipeline));
 }
 

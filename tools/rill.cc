@@ -1,14 +1,17 @@
 // The `rill` command: one file a sub-command, listed here.
 //
 // Exit codes: 0 done, 1 failed (one sentence on stderr), 2 used wrongly.
+#include <fmt/core.h>
+
 #include <CLI/CLI.hpp>
+#include <cstdio>
 
 #include "tools/commands.h"
 #include "tools/console.h"
 
 int main(int argc, char** argv) {
   CLI::App app("Liquid-Foundation-Model networks on endless streams", "rill");
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);  // with 1 it would not name a word that is none
   int code = rill::kDone;
   rill::AddInspect(app, code);
   rill::AddForecast(app, code);
@@ -22,6 +25,10 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? rill::kDone : rill::kMisused;
+  }
+  if (app.get_subcommands().empty()) {
+    fmt::print(stderr, "{}", app.help());
+    return rill::kMisused;
   }
   return code;
 }

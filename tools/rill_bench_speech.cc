@@ -45,7 +45,7 @@ void AddBenchSpeech(CLI::App& bench, int& code) {
   command->add_option("--sets", options->sets, "wer: of which sets")->delimiter(',');
   command->add_option("--speakers", options->speakers, "wer: only these, whatever their split")
       ->delimiter(',');
-  command->add_option("--every", options->every, "wer: only every so manieth utterance")
+  command->add_option("--every", options->every, "wer: only every Nth utterance")
       ->check(CLI::PositiveNumber);
   command->add_option("--alignments", options->alignments,
                       "latency: when words end, as training/rill_train/align.py writes it");

@@ -13,11 +13,11 @@ namespace rill {
 namespace {
 
 constexpr const char* kExamples = R"(Examples:
-  rill classify -m pictures photo.jpg
-  rill classify -m pictures --json *.png > labels.jsonl
-  rill classify -m pictures --every-frame video.mkv
-  rill classify -m sounds --events day.flac
-  rill classify -m pictures --live)";
+  rill classify -m audio-esc10 --events day.flac
+  rill classify -m audio-esc10 --events --live
+  rill classify -m pictures.gguf photo.jpg
+  rill classify -m pictures.gguf --json *.png > labels.jsonl
+  rill classify -m pictures.gguf --every-frame video.mkv)";
 
 struct ClassifyCommand {
   std::vector<std::string> files;

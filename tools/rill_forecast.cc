@@ -228,10 +228,13 @@ void AddForecast(CLI::App& app, int& code) {
   command->add_option("FILE", options->file, "CSV, NDJSON or line protocol; - is stdin")
       ->required();
   command->add_option("-m,--model", options->model, "Model file or name")->capture_default_str();
-  command->add_option("-H,--horizon", options->horizon, "Steps to forecast; all the model has")
+  command
+      ->add_option("-H,--horizon", options->horizon,
+                   "Steps to forecast; by default all that the model has")
       ->check(CLI::Range(1, std::numeric_limits<int>::max()));
-  command->add_option("--step", options->step, "Time of a step: 15m, 1h, 1d; that between rows");
-  command->add_option("--at", options->at, "Rows seen before each forecast; the end")
+  command->add_option("--step", options->step,
+                      "Time of a step: 15m, 1h, 1d; by default that between rows");
+  command->add_option("--at", options->at, "Rows seen before each forecast; by default all")
       ->delimiter(',')
       ->check(CLI::PositiveNumber);
   command->add_option("--every", options->every, "A forecast every N rows, and at the end")

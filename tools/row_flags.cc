@@ -34,20 +34,24 @@ void AddRowFlags(CLI::App& command, const std::shared_ptr<RowFlags>& flags) {
   RowOptions& rows = flags->options;
   command.add_option("--time", flags->time, "Columns of the time, joined: date,hour")->group(group);
   command
-      .add_option("--columns", flags->columns, "Columns to read, by name or from 0; all numbers")
+      .add_option("--columns", flags->columns,
+                  "Columns to read, by name or from 0; by default all numbers")
       ->group(group);
   command.add_option("--input-format", flags->input_format, "auto, csv, ndjson, influx or numbers")
       ->check(CLI::IsMember({"auto", "csv", "ndjson", "influx", "numbers"}))
       ->group(group);
   command
       .add_option("--time-format", rows.time_format,
-                  "iso8601, unix, unix-ms, unix-us, unix-ns or as for strptime; found")
+                  "iso8601, unix, unix-ms, unix-us, unix-ns or as for strptime; by default found")
       ->group(group);
-  command.add_option("--timezone", rows.timezone, "Of times without an offset; UTC")->group(group);
+  command.add_option("--timezone", rows.timezone, "Of times without an offset; by default UTC")
+      ->group(group);
   command.add_option("--interval", flags->interval, "Between rows that carry no time: 15m, 0.01s")
       ->group(group);
-  command.add_option("--delimiter", flags->delimiter, "Between cells; found")->group(group);
-  command.add_option("--decimal", flags->decimal, "Decimal point or comma; found")->group(group);
+  command.add_option("--delimiter", flags->delimiter, "Between cells; by default found")
+      ->group(group);
+  command.add_option("--decimal", flags->decimal, "Decimal point or comma; by default found")
+      ->group(group);
   command.add_option("--missing", flags->missing, "Values that mean missing: -200,n/a")
       ->group(group);
   command

@@ -304,7 +304,8 @@ TEST(PhoneBeam, RefusesWhatItCannotSay) {
     if (hotword != nullptr) options.hotwords = {{hotword, 1}};
     return MakeBeamDecoder(3, Spoken(), lm, options).error().message;
   };
-  EXPECT_EQ(error(nullptr, nullptr), "beam search: phones need a language model");
+  EXPECT_EQ(error(nullptr, nullptr),
+            "a search by phones needs a language model, and there is none");
   EXPECT_EQ(error(Tiny(), "bee zoo"),
             "hotword \"bee zoo\": the lexicon does not say how \"zoo\" is pronounced; a file of "
             "pronunciations can");

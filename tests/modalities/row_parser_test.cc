@@ -233,9 +233,9 @@ TEST(RowParser, GoesOnAfterAnErrorThatIsAboutOneRow) {
 TEST(RowParser, SaysWhatIsWrongWithTheWholeInput) {
   EXPECT_EQ(FirstError(""), "outcome: the input is empty");
   EXPECT_EQ(FirstError("\n\n"), "outcome: the input holds no line of data");
-  EXPECT_EQ(
-      FirstError("a,b\n1,2\n"),
-      "error: line 2: no time column among a, b: name one with time-column= or give interval=");
+  EXPECT_EQ(FirstError("a,b\n1,2\n"),
+            "error: line 2: no time column among a, b: name one with time-column (rill: --time) or "
+            "give an interval");
   EXPECT_EQ(
       FirstError("date,a\n10/03/2004,2\n"),
       "error: line 2: \"10/03/2004\" may be %d/%m/%Y or %m/%d/%Y: say which with time-format=");

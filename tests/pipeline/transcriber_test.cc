@@ -243,7 +243,7 @@ TEST(Transcriber, PronunciationsAddWordsToTheLexicon) {
   EXPECT_EQ(error(), path + ", line 1: \"LL\" is no phone of the model");
   std::filesystem::remove(path);
   options = {.decoder = DecoderKind::kLexicon};
-  EXPECT_EQ(error(), "beam search: phones need a language model");
+  EXPECT_EQ(error(), "a search by phones needs a language model, and there is none");
 }
 
 TEST(Transcriber, WritesNothingDownThatNoWordIsSureOf) {

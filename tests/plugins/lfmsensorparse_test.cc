@@ -84,7 +84,8 @@ TEST(LfmSensorParse, SaysSoWhenTheInputIsEmptyOrNotRows) {
   prose.Start("s", "", GST_FORMAT_BYTES);
   EXPECT_EQ(prose.Push("a,b\n1,2\n"), GST_FLOW_ERROR);
   EXPECT_EQ(prose.BusError(),
-            "line 2: no time column among a, b: name one with time-column= or give interval=");
+            "line 2: no time column among a, b: name one with time-column (rill: --time) or give "
+            "an interval");
   EXPECT_EQ(prose.BusError(), "");
 }
 
