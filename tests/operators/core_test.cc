@@ -66,7 +66,15 @@ TEST(State, CostsTheMemoryThatIsWritten) {
   State state(layout);
   const auto use = [&] { std::ranges::fill(state.lane(0).Floats(slot).first(1 << 20), 1.0f); };
   use();
-  EXPECT_LT(resident() - before, 32 << 20);
+  const int64_t used = resident() - before;
+  EXPECT_LT(used, 32 << 20);
+  {
+    const State other(layout);
+    EXPECT_EQ(std::ranges::count(other.bytes(), std::byte{1}), 0);
+    if (resident() - before > used + (32 << 20))
+      GTEST_SKIP()
+          << "this kernel has no page of zeros: what is read costs as much as what is written";
+  }
   EXPECT_EQ(State(state), state);
   EXPECT_LT(resident() - before, 32 << 20);
   const State copy = state;
