@@ -3,7 +3,9 @@
 namespace rill {
 namespace {
 
+// None in a segment of another format.
 GstClockTime TimeOf(GstAggregatorPad* pad, GstBuffer* buffer) {
+  if (pad->segment.format != GST_FORMAT_TIME) return GST_CLOCK_TIME_NONE;
   return gst_segment_to_running_time(&pad->segment, GST_FORMAT_TIME, GST_BUFFER_PTS(buffer));
 }
 

@@ -222,14 +222,15 @@ void FusionSnapshots::Pass(GstAggregator* fusion, GstAggregatorPad* pad, const F
 
 void FusionSnapshots::End(GstAggregator* fusion, const Model& model, GstAggregatorPad* pad) {
   if (!cut_) return;
-  cut_->waiting.erase(pad);
+  if (const auto found = cut_->waiting.find(pad); found != cut_->waiting.end())
+    cut_->waiting.erase(found);
   FinishIfComplete(fusion, model);
 }
 
 void FusionSnapshots::Prune(GstAggregator* fusion, const Model& model,
                             const AggregatorPads& present) {
   if (!cut_) return;
-  std::erase_if(cut_->waiting, [&](GstAggregatorPad* pad) { return !present.contains(pad); });
+  std::erase_if(cut_->waiting, [&](const PadOwner& pad) { return !present.contains(pad); });
   FinishIfComplete(fusion, model);
 }
 

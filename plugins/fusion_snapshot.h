@@ -14,6 +14,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -25,7 +26,23 @@
 
 namespace rill {
 
-using AggregatorPads = std::set<GstAggregatorPad*>;
+struct PadUnref {
+  void operator()(GstAggregatorPad* pad) const { gst_object_unref(pad); }
+};
+// Keeps a pad's address from becoming another's.
+using PadOwner = std::unique_ptr<GstAggregatorPad, PadUnref>;
+inline PadOwner Own(GstAggregatorPad* pad) {
+  return PadOwner(GST_AGGREGATOR_PAD(gst_object_ref(pad)));
+}
+
+// The order of a set or map of owned pads, in which pads are looked up as they come.
+struct ByAddress {
+  using is_transparent = void;
+  static const GstAggregatorPad* Of(const GstAggregatorPad* pad) { return pad; }
+  static const GstAggregatorPad* Of(const PadOwner& pad) { return pad.get(); }
+  bool operator()(const auto& a, const auto& b) const { return std::less<>()(Of(a), Of(b)); }
+};
+using AggregatorPads = std::set<PadOwner, ByAddress>;
 
 // A frame on its way from a pad's queue to the backbone.
 struct FusedFrame {

@@ -25,7 +25,6 @@
 #include <gst/base/gstaggregator.h>
 
 #include <algorithm>
-#include <bitset>
 #include <map>
 #include <utility>
 
@@ -38,12 +37,13 @@
 
 namespace {
 
-constexpr size_t kModalities = 4;
-
 // What is known of a pad.
 struct Source {
   std::string stream_id;
   std::vector<std::string> columns;  // what names the channels of a sensor
+  bool negotiated = false;           // its caps were taken
+  bool heard = false;                // a frame of it was taken since the start or a reset
+  bool discont = false;              // the next frame of it is marked
 };
 
 // Streaming thread only, but where it says otherwise.
@@ -53,13 +53,12 @@ struct Impl {
   std::optional<rill::FrameBlock> block;
   rill::FusedPosition position;
   rill::FusionSnapshots snapshots;
-  std::map<GstAggregatorPad*, Source> sources;
-  guint32 pads_cookie = 0;           // of the pads that `sources` are of
-  bool first = true;                 // no frame has left since the start or a restore
-  GstClockTime newest = 0;           // the greatest running time of a frame
-  std::bitset<kModalities> heard;    // a frame of the modality was taken since, or since a reset
-  std::bitset<kModalities> discont;  // the next frame of a modality is marked
-  guint64 frames = 0, late = 0;      // GST_OBJECT_LOCK
+  std::map<rill::PadOwner, Source, rill::ByAddress> sources;
+  guint32 pads_cookie = 0;       // of the pads that `sources` are of
+  bool first = true;             // no frame has left since the start or a restore
+  bool failed = false;           // the snapshot that `state` was set to last was refused
+  GstClockTime newest = 0;       // the greatest running time of a frame
+  guint64 frames = 0, late = 0;  // GST_OBJECT_LOCK
 };
 
 struct Fusion {
@@ -76,23 +75,40 @@ gpointer parent_class = nullptr;  // set once, in class_init
 
 Impl& Of(gpointer element) { return *static_cast<Fusion*>(element)->impl; }
 
+Source& SourceOf(Impl& self, GstAggregatorPad* pad) {
+  const auto found = self.sources.find(pad);
+  return found != self.sources.end() ? found->second : self.sources[rill::Own(pad)];
+}
+
+// The next frame of each pad does not go on from what came before.
+void MarkAll(Impl& self) {
+  for (auto& [pad, source] : self.sources) source.discont = true;
+}
+
+// Time goes on.
 void Forget(GstElement* element, const char* why) {
   Impl& self = Of(element);
   if (self.backbone) self.backbone->Reset();
   self.snapshots.GiveUp(GST_AGGREGATOR(element), why);
-  self.position = {};
+  self.position = {.newest = self.position.newest};
   self.newest = 0;
-  self.heard.reset();
-  self.discont.set();
+  for (auto& [pad, source] : self.sources) source.heard = false;
+  MarkAll(self);
 }
 
 // A stream, new or restored, goes on from there.
 void BeginAt(Impl& self, rill::FusedPosition position) {
   self.position = std::move(position);
   self.newest = 0;
-  self.heard.reset();
-  self.discont.reset();
+  for (auto& [pad, source] : self.sources) source.heard = source.discont = false;
   self.first = true;
+}
+
+// Frames leave with their running times, whatever segment a seek wanted.
+void SendRunningTimes(GstAggregator* aggregator) {
+  GstSegment segment;
+  gst_segment_init(&segment, GST_FORMAT_TIME);
+  gst_aggregator_update_segment(aggregator, &segment);
 }
 
 gboolean Start(GstAggregator* aggregator) {
@@ -102,6 +118,8 @@ gboolean Start(GstAggregator* aggregator) {
   self.backbone.emplace(self.stage.model, 1);
   self.block.emplace(1, self.stage.model->backbone().width());
   BeginAt(self, {});
+  self.failed = false;
+  SendRunningTimes(aggregator);
   GST_OBJECT_LOCK(element);
   self.frames = self.late = 0;
   GST_OBJECT_UNLOCK(element);
@@ -125,7 +143,8 @@ GstFlowReturn Flush(GstAggregator* aggregator) {
   constexpr char kWhy[] = "the stream was flushed";
   if (rill::WantsReset(element, self.stage, rill::kResetOnFlush)) Forget(element, kWhy);
   self.snapshots.GiveUp(aggregator, kWhy);
-  self.discont.set();
+  MarkAll(self);
+  SendRunningTimes(aggregator);
   self.newest = self.position.newest = 0;
   return GST_FLOW_OK;
 }
@@ -145,17 +164,19 @@ std::vector<std::string> CommonColumns(const Impl& self) {
 bool TakeCaps(GstAggregator* aggregator, GstAggregatorPad* pad, GstEvent* event) {
   GstElement* element = GST_ELEMENT(aggregator);
   const rill::Model& model = *Of(element).stage.model;
+  Source& source = SourceOf(Of(element), pad);
   GstCaps* caps = nullptr;
   gst_event_parse_caps(event, &caps);
   rill::Result<rill::TensorCaps> frames = rill::CheckFrameCaps(caps, model, "embedding");
   if (frames && frames->Channels() != 1)
     frames = rill::Error{std::to_string(frames->Channels()) +
                          " channels of frames were offered, fused streams have one"};
+  source.negotiated = static_cast<bool>(frames);
   if (!frames) {
     rill::Fail(element, GST_STREAM_ERROR_FORMAT, frames.error());
     return false;
   }
-  Of(element).sources[pad].columns = frames->columns;
+  source.columns = frames->columns;
   frames->lfm_space = model.space() + "/hidden";
   frames->modality = rill::kFusedModality;
   frames->framerate_numerator = 0;
@@ -173,9 +194,14 @@ rill::AggregatorPads PadsOf(GstElement* element, bool with_ended) {
   for (GList* item = element->sinkpads; item != nullptr; item = item->next)
     if (auto* pad = static_cast<GstAggregatorPad*>(item->data);
         with_ended || !gst_aggregator_pad_is_eos(pad))
-      pads.insert(pad);
+      pads.insert(rill::Own(pad));
   GST_OBJECT_UNLOCK(element);
   return pads;
+}
+
+bool HasName(const rill::AggregatorPads& pads, const std::string& name) {
+  return std::ranges::any_of(
+      pads, [&](const rill::PadOwner& pad) { return name == GST_OBJECT_NAME(pad.get()); });
 }
 
 // Pads may have been removed.
@@ -187,10 +213,8 @@ void Prune(GstElement* element) {
   if (std::exchange(self.pads_cookie, cookie) == cookie) return;
   const rill::AggregatorPads present = PadsOf(element, true);
   std::erase_if(self.sources, [&](const auto& item) { return !present.contains(item.first); });
-  std::erase_if(self.position.kept, [&](const auto& item) {
-    return std::ranges::none_of(
-        present, [&](GstAggregatorPad* pad) { return item.first == GST_OBJECT_NAME(pad); });
-  });
+  std::erase_if(self.position.kept,
+                [&](const auto& item) { return !HasName(present, item.first); });
   self.snapshots.Prune(GST_AGGREGATOR(element), *self.stage.model, present);
 }
 
@@ -199,23 +223,24 @@ rill::Result<void> Restore(GstElement* element, const rill::Snapshot& snapshot) 
   rill::Result<rill::FusedPosition> position =
       rill::FusedPosition::Restore(snapshot, *self.stage.model);
   if (!position) return position.error();
-  for (const auto& [name, frames] : position->kept) {
-    GstPad* pad = gst_element_get_static_pad(element, name.c_str());
-    if (pad == nullptr)
+  const rill::AggregatorPads pads = PadsOf(element, true);
+  for (const auto& [name, frames] : position->kept)
+    if (!HasName(pads, name))
       return rill::Error{"the snapshot has frames of pad " + name + ", which is not there"};
-    gst_object_unref(pad);
-  }
   if (rill::Result<void> ok = self.backbone->Restore(snapshot); !ok) return ok;
   self.snapshots.GiveUp(GST_AGGREGATOR(element), "another snapshot was restored");
   BeginAt(self, std::move(*position));
   return {};
 }
 
-// Goes on from the snapshot that the property `state` was set to, if it was.
+// Goes on from the snapshot that the property `state` was set to, if it was. False for ever after
+// one that was refused, until another is taken.
 bool RestoreIfAsked(GstElement* element) {
-  const auto snapshot = rill::TakeRestore(element, Of(element).stage);
-  if (!snapshot) return true;
+  Impl& self = Of(element);
+  const auto snapshot = rill::TakeRestore(element, self.stage);
+  if (!snapshot) return !self.failed;
   const rill::Result<void> done = *snapshot ? Restore(element, **snapshot) : snapshot->error();
+  self.failed = !done;
   if (!done) rill::Fail(element, GST_RESOURCE_ERROR_READ, done.error());
   return bool{done};
 }
@@ -235,7 +260,7 @@ void BeginStream(GstElement* element, GstAggregatorPad* pad, GstEvent* event) {
   Impl& self = Of(element);
   const gchar* id = nullptr;
   gst_event_parse_stream_start(event, &id);
-  std::string& known = self.sources[pad].stream_id;
+  std::string& known = SourceOf(self, pad).stream_id;
   const bool another = !known.empty() && known != id;
   known = id;
   if (!another || !rill::WantsReset(element, self.stage, rill::kResetOnStreamStart)) return;
@@ -310,20 +335,21 @@ rill::FusedFrame Pop(GstAggregator* aggregator, const rill::NextFrame& next) {
   return frame;
 }
 
-GstFlowReturn Take(GstAggregator* aggregator, const rill::FusedFrame& frame, bool kept) {
+GstFlowReturn Take(GstAggregator* aggregator, Source& source, const rill::FusedFrame& frame,
+                   bool kept) {
   GstElement* element = GST_ELEMENT(aggregator);
   Impl& self = Of(element);
   GstBuffer* buffer = frame.buffer.get();
   const rill::Result<rill::FrameNotes> notes = rill::ReadFrame(buffer, *self.block);
   if (!notes) return rill::Fail(element, GST_STREAM_ERROR_FORMAT, notes.error());
-  const auto modality = static_cast<size_t>(notes->modality);
-  const bool jumped = GST_BUFFER_IS_DISCONT(buffer) && self.heard[modality];
+  const bool jumped = GST_BUFFER_IS_DISCONT(buffer) && source.heard;
   if (jumped && rill::WantsReset(element, self.stage, rill::kResetOnDiscont))
     Forget(element, "the stream jumped");
-  self.heard.set(modality);
+  source.heard = true;
   rill::Result<void> run = Run(self, notes->use);
   if (!run && self.backbone->CheckRoom() &&
       rill::ForgivesNonFinite(element, self.stage, run.error())) {
+    if (notes->use == rill::FrameUse::kPeeked) return GST_FLOW_OK;  // the state is as it was
     Forget(element, "the stream was no longer finite");
     static_cast<void>(rill::ReadFrame(buffer, *self.block));  // which worked above
     run = Run(self, notes->use);
@@ -334,9 +360,9 @@ GstFlowReturn Take(GstAggregator* aggregator, const rill::FusedFrame& frame, boo
   GST_BUFFER_PTS(out) = frame.time;
   GST_BUFFER_DURATION(out) = GST_BUFFER_DURATION(buffer);
   if (const auto unix_ns = rill::UnixTime(buffer)) rill::SetUnixTime(out, *unix_ns);
-  if (std::exchange(self.first, false) || jumped || self.discont[modality])
+  const bool marked = std::exchange(source.discont, false);
+  if (std::exchange(self.first, false) || jumped || marked)
     GST_BUFFER_FLAG_SET(out, GST_BUFFER_FLAG_DISCONT);
-  self.discont.reset(modality);
   return gst_aggregator_finish_buffer(aggregator, out);
 }
 
@@ -349,10 +375,12 @@ GstFlowReturn Aggregate(GstAggregator* aggregator, gboolean) {
   const rill::NextFrame next = rill::EarliestFrame(element, self.position);
   if (next.pad == nullptr)
     return PadsOf(element, false).empty() ? GST_FLOW_EOS : GST_AGGREGATOR_FLOW_NEED_DATA;
+  const rill::PadOwner pad(next.pad);
+  Source& source = SourceOf(self, pad.get());
   const rill::FusedFrame frame = Pop(aggregator, next);
-  gst_object_unref(next.pad);
   if (!frame.buffer || rill::IsGap(frame.buffer.get())) return GST_FLOW_OK;
-  return Take(aggregator, frame, next.kept);
+  if (!next.kept && !source.negotiated) return GST_FLOW_NOT_NEGOTIATED;
+  return Take(aggregator, source, frame, next.kept);
 }
 
 void SetProperty(GObject* object, guint id, const GValue* value, GParamSpec*) {

@@ -143,6 +143,29 @@ TEST(LfmFusionSnapshot, IsGivenUpForAnother) {
   gst_message_unref(warning);
 }
 
+// Hours after the start, and what is on its way is kept of one pad.
+TEST(LfmFusionSnapshot, AfterAResetGoesOn) {
+  constexpr GstClockTime kLater = 7200 * GST_SECOND;
+  Fused first(Sounds());
+  first.See(MakePicture(1), kLater);
+  first.Hear(MakeSound(kHop, 1), kLater);
+  EXPECT_TRUE(first.Pull());
+  first.Ask("pictures", "lfm/reset");
+  first.Ask("pictures", "lfm/snapshot");
+  first.EndPictures();
+  first.Hear(MakeSound(2 * kHop, 2), kLater + 40 * GST_MSECOND);
+  first.Ask("sound", "lfm/snapshot");
+  first.EndSound();
+  PullLines(first);
+  const Taken taken = SnapshotOf(first);
+  ASSERT_TRUE(taken.state);
+  Fused second(Sounds());
+  second.GoOnFrom(taken.state.get());
+  second.EndPictures();
+  second.EndSound();
+  EXPECT_GE(PullLines(second).size(), 2u) << "those that were kept";
+}
+
 TEST(LfmFusionSnapshot, OfADamagedStreamIsRefused) {
   Fused first(Sounds());
   first.See(MakePicture(1), 0);
@@ -186,6 +209,19 @@ TEST(LfmFusionSnapshot, OfADamagedStreamIsRefused) {
   changed = sound;
   std::erase_if(changed.parts, [](const Snapshot::Part& part) { return part.name == "fusion"; });
   EXPECT_THAT(error_of(changed), HasSubstr("no part fusion"));
+
+  // A request for a snapshot that comes first is refused, too, and the stream does not go on
+  // afresh.
+  const std::vector<std::byte> bytes = changed.Serialize();
+  GBytes* refused = g_bytes_new(bytes.data(), bytes.size());
+  Fused asked(Sounds());
+  asked.GoOnFrom(refused);
+  g_bytes_unref(refused);
+  asked.Ask("pictures", "lfm/snapshot");
+  asked.See(MakePicture(1), 0);
+  asked.EndPictures();
+  asked.EndSound();
+  EXPECT_TRUE(PullLines(asked).empty());
 }
 
 }  // namespace

@@ -205,6 +205,70 @@ TEST(LfmFusion, AHeadIsForItsOwnEncoder) {
       HasSubstr("frames of the encoder image were offered, this head is for sensor"));
 }
 
+std::vector<GstSample*> SamplesOf(GstElement* pipeline, size_t count) {
+  GstElement* out = gst_bin_get_by_name(GST_BIN(pipeline), "out");
+  std::vector<GstSample*> samples;
+  for (size_t i = 0; i < count; ++i)
+    if (GstSample* sample = gst_app_sink_try_pull_sample(GST_APP_SINK(out), 5 * GST_SECOND))
+      samples.push_back(sample);
+  gst_object_unref(out);
+  return samples;
+}
+
+TEST(LfmFusion, AfterASeekFramesHaveTheirRunningTimes) {
+  GstElement* pipeline = gst_parse_launch(
+      ("videotestsrc num-buffers=50 ! " + std::string(kPictureCaps) + " ! lfmimageenc" + kOmni +
+       "! lfmfusion" + kOmni + "! appsink name=out sync=false")
+          .c_str(),
+      nullptr);
+  gst_element_set_state(pipeline, GST_STATE_PAUSED);
+  gst_element_get_state(pipeline, nullptr, nullptr, 5 * GST_SECOND);
+  ASSERT_TRUE(gst_element_seek_simple(
+      pipeline, GST_FORMAT_TIME,
+      static_cast<GstSeekFlags>(GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_ACCURATE), 400 * GST_MSECOND));
+  gst_element_set_state(pipeline, GST_STATE_PLAYING);
+  size_t i = 0;
+  for (GstSample* sample : SamplesOf(pipeline, 3)) {
+    EXPECT_EQ(gst_segment_to_running_time(gst_sample_get_segment(sample), GST_FORMAT_TIME,
+                                          GST_BUFFER_PTS(gst_sample_get_buffer(sample))),
+              TimeOfPicture(i++));
+    gst_sample_unref(sample);
+  }
+  EXPECT_EQ(i, 3u);
+  gst_element_set_state(pipeline, GST_STATE_NULL);
+  gst_object_unref(pipeline);
+}
+
+TEST(LfmFusion, TheBeginningOfASecondCameraIsNoJump) {
+  const std::string camera = " videotestsrc num-buffers=3 ! " + std::string(kPictureCaps) +
+                             " ! lfmimageenc" + kOmni + "! f.";
+  GstElement* pipeline = gst_parse_launch(("lfmfusion name=f reset-on=discont" + kOmni +
+                                           "! appsink name=out sync=false" + camera + camera)
+                                              .c_str(),
+                                          nullptr);
+  gst_element_set_state(pipeline, GST_STATE_PLAYING);
+  size_t i = 0;
+  for (GstSample* sample : SamplesOf(pipeline, 6)) {
+    EXPECT_EQ(GST_BUFFER_IS_DISCONT(gst_sample_get_buffer(sample)), i++ == 0);
+    gst_sample_unref(sample);
+  }
+  EXPECT_EQ(i, 6u);
+  gst_element_set_state(pipeline, GST_STATE_NULL);
+  gst_object_unref(pipeline);
+}
+
+TEST(LfmFusion, TakesNothingOfAPadWhoseCapsItRefused) {
+  Fused fused({.encoder = "lfmimageenc" + kOmni + "! lfmbackbone" + kOmni});
+  fused.See(MakePicture(1), 0);
+  fused.See(MakePicture(2), 40 * GST_MSECOND);
+  fused.EndPictures();
+  fused.EndSound();
+  EXPECT_FALSE(fused.Pull(GST_SECOND));
+  GstMessage* error = fused.Message("", GST_MESSAGE_ERROR);
+  ASSERT_NE(error, nullptr);
+  gst_message_unref(error);
+}
+
 TEST(LfmFusion, SaysWhatItCannotTake) {
   EXPECT_THAT(StartError("lfmimageenc" + kPictureModel + " ! lfmfusion model-path=absent"),
               HasSubstr("absent"));
