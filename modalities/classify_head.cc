@@ -4,9 +4,25 @@
 #include <cassert>
 #include <cmath>
 
+#include "modalities/utf8_stream.h"
 #include "operators/core/kernels.h"
 
 namespace rill {
+namespace {
+
+// Labels are printed, drawn and put into messages.
+bool IsPrintable(std::string_view label) {
+  if (label.empty()) return false;
+  while (!label.empty()) {
+    const Utf8Front front = ReadUtf8(label);
+    const auto first = static_cast<unsigned char>(label[0]);
+    if (front.kind != Utf8Front::Kind::kWhole || first < 0x20 || first == 0x7F) return false;
+    label.remove_prefix(front.bytes);
+  }
+  return true;
+}
+
+}  // namespace
 
 Result<ClassifyHead> ClassifyHead::Load(const Weights& weights, const std::string& name,
                                         size_t width) {
@@ -17,6 +33,10 @@ Result<ClassifyHead> ClassifyHead::Load(const Weights& weights, const std::strin
   if (labels->empty() || labels->size() > kMostLabels)
     return weights.Complain("rill." + name + ".labels has " + std::to_string(labels->size()) +
                             " labels, 1 to " + std::to_string(kMostLabels) + " are read");
+  if (const auto unfit = std::ranges::find_if_not(*labels, IsPrintable); unfit != labels->end())
+    return weights.Complain("rill." + name + ".labels: label " +
+                            std::to_string(unfit - labels->begin()) +
+                            " is not a name of printable UTF-8");
   const Result<std::string> activation = weights.Text("rill." + name + ".activation");
   if (!activation) return activation.error();
   if (*activation != "softmax" && *activation != "sigmoid")

@@ -5,6 +5,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <random>
 
 #include "pipeline/class_json.h"
@@ -277,6 +282,22 @@ TEST(Classifier, SaysWhatItCannotDo) {
         EventRules{.on_frames = 0}, EventRules{.off_frames = 1'000'000}})
     EXPECT_THAT(error("image_model", Medium::kPictures, {.events = rules}),
                 HasSubstr("events that"));
+}
+
+TEST(Classifier, RefusesLabelsThatCannotBePrinted) {
+  std::ifstream file(kGoldens + "image_model.gguf", std::ios::binary);
+  const std::string bytes(std::istreambuf_iterator<char>(file), {});
+  const std::string label = "no shape";
+  const size_t at = bytes.find(label);
+  ASSERT_NE(at, std::string::npos);
+  const std::string path = ::testing::TempDir() + "rill_labels." + std::to_string(getpid());
+  for (const char* bad : {"no\nshape", "no\x7Fshape", "no shap\xC3", "\x1B[31mred"}) {
+    std::ofstream(path, std::ios::binary) << std::string(bytes).replace(at, label.size(), bad);
+    const auto model = Model::Shared(path);
+    ASSERT_FALSE(model) << bad;
+    EXPECT_THAT(model.error().message, HasSubstr("label 2 is not a name of printable UTF-8"));
+  }
+  std::filesystem::remove(path);
 }
 
 TEST(ClassJson, IsWhatTheDocsSay) {
