@@ -51,6 +51,8 @@ struct Classifier {
   rill::Fields newest;            // the same: what was said last
 };
 
+constexpr auto kBuffers =
+    static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST);
 constexpr char kClassifier[] = "lfm-classifier";  // of the bin's data
 
 Classifier& Of(gpointer bin) {
@@ -75,6 +77,7 @@ void Choose(Classifier& self, const Chain& chain) {
       static_cast<GstPadLinkCheck>(GST_PAD_LINK_CHECK_DEFAULT | GST_PAD_LINK_CHECK_NO_RECONFIGURE);
   gst_pad_link_full(self.branch, sink, kNoNews);
   gst_object_unref(sink);
+  gst_element_post_message(self.bin, gst_message_new_latency(GST_OBJECT(self.bin)));
 }
 
 // The next stream may be of the other kind.
@@ -106,11 +109,30 @@ GstPadProbeReturn TakeCaps(Classifier& self, GstEvent* event) {
   return GST_PAD_PROBE_OK;
 }
 
+// What nobody would say otherwise: the tee leads nowhere yet.
+GstFlowReturn SayThatCapsAreMissing(const Classifier& self, const char* what) {
+  rill::Fail(self.bin, GST_STREAM_ERROR_FORMAT,
+             rill::Error{std::string(what) + " before caps that say whether it is video or sound"});
+  return GST_FLOW_NOT_NEGOTIATED;
+}
+
+GstPadProbeReturn EnterBuffers(GstPad*, GstPadProbeInfo* info, gpointer data) {
+  const Classifier& self = *static_cast<Classifier*>(data);
+  if (self.chosen != nullptr) return GST_PAD_PROBE_OK;
+  gst_mini_object_unref(GST_MINI_OBJECT_CAST(GST_PAD_PROBE_INFO_DATA(info)));
+  GST_PAD_PROBE_INFO_DATA(info) = nullptr;
+  GST_PAD_PROBE_INFO_FLOW_RETURN(info) = SayThatCapsAreMissing(self, "a buffer came");
+  return GST_PAD_PROBE_HANDLED;
+}
+
 GstPadProbeReturn Enter(GstPad*, GstPadProbeInfo* info, gpointer data) {
   Classifier& self = *static_cast<Classifier*>(data);
   GstEvent* event = GST_PAD_PROBE_INFO_EVENT(info);
   switch (GST_EVENT_TYPE(event)) {
     case GST_EVENT_CAPS: return TakeCaps(self, event);
+    case GST_EVENT_EOS:
+      if (self.chosen == nullptr) SayThatCapsAreMissing(self, "the stream ended");
+      break;
     case GST_EVENT_STREAM_START:
     case GST_EVENT_FLUSH_STOP: self.newest.reset(); break;
     default: break;
@@ -125,11 +147,18 @@ GstPadProbeReturn KeepResult(GstPad*, GstPadProbeInfo* info, gpointer data) {
 }
 
 GstPadProbeReturn MarkMedia(GstPad*, GstPadProbeInfo* info, gpointer data) {
-  const Classifier& self = *static_cast<Classifier*>(data);
-  if (!self.newest) return GST_PAD_PROBE_OK;
-  GstBuffer* buffer = gst_buffer_make_writable(GST_PAD_PROBE_INFO_BUFFER(info));
-  rill::SetClass(buffer, self.newest.get());
-  GST_PAD_PROBE_INFO_DATA(info) = buffer;
+  const GstStructure* newest = static_cast<Classifier*>(data)->newest.get();
+  if (newest == nullptr) return GST_PAD_PROBE_OK;
+  if ((GST_PAD_PROBE_INFO_TYPE(info) & GST_PAD_PROBE_TYPE_BUFFER) != 0) {
+    GstBuffer* buffer = gst_buffer_make_writable(GST_PAD_PROBE_INFO_BUFFER(info));
+    rill::SetClass(buffer, newest);
+    GST_PAD_PROBE_INFO_DATA(info) = buffer;
+    return GST_PAD_PROBE_OK;
+  }
+  GstBufferList* list = gst_buffer_list_make_writable(GST_PAD_PROBE_INFO_BUFFER_LIST(info));
+  for (guint i = 0; i < gst_buffer_list_length(list); ++i)
+    rill::SetClass(gst_buffer_list_get_writable(list, i), newest);
+  GST_PAD_PROBE_INFO_DATA(info) = list;
   return GST_PAD_PROBE_OK;
 }
 
@@ -140,7 +169,7 @@ GstPad* RequestPad(GstElement* bin, GstPadTemplate* pad_template, const gchar*, 
     return nullptr;
   }
   GstPad* target = gst_element_request_pad_simple(self.media, "src_%u");
-  gst_pad_add_probe(target, GST_PAD_PROBE_TYPE_BUFFER, MarkMedia, &self, nullptr);
+  gst_pad_add_probe(target, kBuffers, MarkMedia, &self, nullptr);
   GstPad* ghost = gst_ghost_pad_new_from_template("media", target, pad_template);
   gst_object_unref(target);
   gst_pad_set_active(ghost, TRUE);
@@ -213,7 +242,11 @@ rill::ModelStages Fill(GstBin* bin) {
 
   rill::AddGhostPad(GST_ELEMENT(bin), media, "sink");
   rill::AddProbe(GST_ELEMENT(bin), "sink", GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, rill::PlaceStereo);
-  rill::AddProbe(GST_ELEMENT(bin), "sink", GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, Enter, self);
+  rill::AddProbe(GST_ELEMENT(bin), "sink",
+                 static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM |
+                                              GST_PAD_PROBE_TYPE_EVENT_FLUSH),
+                 Enter, self);
+  rill::AddProbe(GST_ELEMENT(bin), "sink", kBuffers, EnterBuffers, self);
   GstPad* out = gst_element_request_pad_simple(results, "src_%u");
   gst_element_add_pad(
       GST_ELEMENT(bin),

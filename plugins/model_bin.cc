@@ -45,7 +45,10 @@ GstStateChangeReturn ChangeState(GstElement* element, GstStateChange transition)
       return GST_STATE_CHANGE_FAILURE;
     }
   }
-  return GST_ELEMENT_CLASS(parent_class)->change_state(element, transition);
+  const GstStateChangeReturn changed =
+      GST_ELEMENT_CLASS(parent_class)->change_state(element, transition);
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) Of(element)->keeper.TakeStateBack();
+  return changed;
 }
 
 // The elements inside that have the property, in stream order.

@@ -9,6 +9,17 @@
 #include "plugins/stage_element.h"
 
 namespace rill {
+namespace {
+
+// How many a probe was called for; 0 for an event.
+guint BuffersIn(GstPadProbeInfo* info) {
+  const GstPadProbeType type = GST_PAD_PROBE_INFO_TYPE(info);
+  if ((type & GST_PAD_PROBE_TYPE_BUFFER) != 0) return 1;
+  if ((type & GST_PAD_PROBE_TYPE_BUFFER_LIST) == 0) return 0;
+  return gst_buffer_list_length(GST_PAD_PROBE_INFO_BUFFER_LIST(info));
+}
+
+}  // namespace
 
 void StateKeeper::InstallProperties(GObjectClass* object_class, guint first) {
   g_object_class_install_property(
@@ -36,10 +47,11 @@ StateKeeper::StateKeeper(GstElement* bin, GstElement* entry, std::vector<GstElem
                          Check check)
     : bin_(bin),
       sink_(gst_element_get_static_pad(entry, "sink")),
-      probe_(gst_pad_add_probe(sink_,
-                               static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER |
-                                                            GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM),
-                               Watch, this, nullptr)),
+      probe_(gst_pad_add_probe(
+          sink_,
+          static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST |
+                                       GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM),
+          Watch, this, nullptr)),
       stages_(std::move(stages)),
       check_(check) {}
 
@@ -91,22 +103,26 @@ void StateKeeper::HandOutState() {
   for (GstElement* stage : stages_) g_object_set(stage, "state", state.get(), nullptr);
 }
 
+void StateKeeper::TakeStateBack() const {
+  for (GstElement* stage : stages_) g_object_set(stage, "state", nullptr, nullptr);
+}
+
 // Asks for a snapshot before every `state-interval`-th buffer and before the end.
 GstPadProbeReturn StateKeeper::Watch(GstPad*, GstPadProbeInfo* info, gpointer data) {
   StateKeeper& keeper = *static_cast<StateKeeper*>(data);
-  const bool buffer = (GST_PAD_PROBE_INFO_TYPE(info) & GST_PAD_PROBE_TYPE_BUFFER) != 0;
-  if (buffer || GST_EVENT_IS_SERIALIZED(GST_PAD_PROBE_INFO_EVENT(info))) keeper.HandOutState();
+  const guint buffers = BuffersIn(info);
+  if (buffers > 0 || GST_EVENT_IS_SERIALIZED(GST_PAD_PROBE_INFO_EVENT(info))) keeper.HandOutState();
   GST_OBJECT_LOCK(keeper.bin_);
   const bool wanted = !keeper.location_.empty();
   const guint interval = keeper.interval_;
   GST_OBJECT_UNLOCK(keeper.bin_);
   if (!wanted) return GST_PAD_PROBE_OK;
-  const bool end = !buffer && GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) == GST_EVENT_EOS;
-  if (end || (buffer && interval > 0 && keeper.taken_ >= interval)) {
+  const bool end = buffers == 0 && GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) == GST_EVENT_EOS;
+  if (end || (buffers > 0 && interval > 0 && keeper.taken_ >= interval)) {
     keeper.taken_ = 0;
     keeper.Send(kSnapshotEvent);
   }
-  if (buffer) ++keeper.taken_;
+  keeper.taken_ += buffers;
   return GST_PAD_PROBE_OK;
 }
 

@@ -47,6 +47,9 @@ class StateKeeper {
   // The stages go on from that snapshot, or from what they hold if it is null, from the next buffer
   // or serialised event on: in between two, so that all of them do.
   void SetState(GBytes* state);
+  // After PAUSED: what a stage was handed and has not taken was meant for the stream that has
+  // ended.
+  void TakeStateBack() const;
   // Sends an event of our own into the stream, behind what came so far.
   void Send(const char* event) const;
   // Before PAUSED: sets the state to the file's snapshot; a file that is not there yet is a

@@ -165,6 +165,93 @@ TEST(LfmClassifier, TakesAnotherMediumAfterReady) {
   EXPECT_EQ(harness.PullAll().size(), 2u);
 }
 
+TEST(LfmClassifier, SaysThatNoCapsCame) {
+  Harness ended(Element());
+  ended.PushEvent(gst_event_new_stream_start("a"));
+  ended.Eos();
+  EXPECT_THAT(ended.BusError(), HasSubstr("the stream ended before caps"));
+  Harness begun(Element());
+  begun.Start("a", "", GST_FORMAT_TIME);
+  EXPECT_EQ(begun.Push(MakePicture(1), 0), GST_FLOW_NOT_NEGOTIATED);
+  EXPECT_THAT(begun.BusError(), HasSubstr("a buffer came before caps"));
+}
+
+TEST(LfmClassifier, TakesAndMarksBufferLists) {
+  Harness harness(Element("name=c state-interval=2 state-location=/nonexistent/c.state"));
+  GstHarness* media = gst_harness_new_with_element(harness.element(), nullptr, "media");
+  harness.Start("a", kPictureCaps, GST_FORMAT_TIME);
+  const auto push = [&](size_t first, size_t count) {
+    GstBufferList* list = gst_buffer_list_new();
+    for (size_t i = first; i < first + count; ++i) {
+      const std::string picture = MakePicture(i);
+      GstBuffer* buffer = gst_buffer_new_memdup(picture.data(), picture.size());
+      GST_BUFFER_PTS(buffer) = TimeOfPicture(i);
+      gst_buffer_list_add(list, buffer);
+    }
+    EXPECT_EQ(gst_pad_push_list(harness.get()->srcpad, list), GST_FLOW_OK);
+  };
+  push(0, 2);
+  EXPECT_EQ(harness.BusWarning(), "");
+  push(2, 2);
+  EXPECT_NE(harness.BusWarning(), "") << "after two buffers the state was to be written";
+  EXPECT_EQ(harness.PullAll().size(), 4u);
+  for (size_t i = 0; i < 4; ++i) {
+    GstBuffer* buffer = gst_harness_try_pull(media);
+    ASSERT_NE(buffer, nullptr);
+    EXPECT_NE(gst_buffer_get_custom_meta(buffer, "LfmClassMeta"), nullptr) << i;
+    gst_buffer_unref(buffer);
+  }
+  gst_harness_teardown(media);
+}
+
+TEST(LfmClassifier, AFlushForgetsTheLabel) {
+  Harness harness("lfmclassifier head=sounds" + kOmni);
+  GstHarness* media = gst_harness_new_with_element(harness.element(), nullptr, "media");
+  harness.Start("a", "audio/x-raw,format=F32LE,rate=16000,channels=1,layout=interleaved",
+                GST_FORMAT_TIME);
+  const std::vector<float> frames(1280, 0.1f), little(16, 0.1f);
+  const auto is_marked = [&](const std::vector<float>& samples) {
+    EXPECT_EQ(harness.Push(std::span<const float>(samples), 0), GST_FLOW_OK);
+    GstBuffer* buffer = gst_harness_try_pull(media);
+    const bool marked = gst_buffer_get_custom_meta(buffer, "LfmClassMeta") != nullptr;
+    gst_buffer_unref(buffer);
+    return marked;
+  };
+  EXPECT_TRUE(is_marked(frames));
+  EXPECT_TRUE(is_marked(little));
+  harness.Flush();
+  GstSegment segment;
+  gst_segment_init(&segment, GST_FORMAT_TIME);
+  harness.PushEvent(gst_event_new_segment(&segment));
+  EXPECT_FALSE(is_marked(little));
+  gst_harness_teardown(media);
+}
+
+TEST(LfmClassifier, AStateThatWasNotTakenIsForgottenWithItsStream) {
+  const std::string element = "lfmclassifier head=sounds" + kOmni;
+  const std::vector<float> samples(1280, 0.1f);
+  const auto hear = [&](Harness& harness) {
+    harness.Start("s", "audio/x-raw,format=F32LE,rate=16000,channels=1,layout=interleaved",
+                  GST_FORMAT_TIME);
+    EXPECT_EQ(harness.Push(std::span<const float>(samples), 0), GST_FLOW_OK);
+    return PullLines(harness);
+  };
+  Harness fresh(element);
+  const std::vector<std::string> want = hear(fresh);
+  g_signal_emit_by_name(fresh.element(), "snapshot");
+  GstMessage* message = fresh.PopMessage("lfm-snapshot");
+  ASSERT_NE(message, nullptr);
+  Harness harness(element);
+  g_object_set_property(G_OBJECT(harness.element()), "state",
+                        gst_structure_get_value(gst_message_get_structure(message), "state"));
+  gst_message_unref(message);
+  harness.Start("p", kPictureCaps, GST_FORMAT_TIME);
+  EXPECT_EQ(harness.Push(MakePicture(1), 0), GST_FLOW_ERROR) << "the state is that of a sound";
+  gst_element_set_state(harness.element(), GST_STATE_READY);
+  gst_element_set_state(harness.element(), GST_STATE_PLAYING);
+  EXPECT_EQ(hear(harness), want);
+}
+
 TEST(LfmClassifier, SaysThatTheModelCannotHear) {
   Pipeline pipeline("audiotestsrc num-buffers=3 ! " + Element() + " ! fakesink");
   EXPECT_THAT(pipeline.Run(), HasSubstr("no audio encoder"));
