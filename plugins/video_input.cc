@@ -33,11 +33,13 @@ Result<GstVideoInfo> ReadVideoCaps(const GstCaps* caps, const std::string& who) 
 }
 
 MappedPicture::MappedPicture(GstBuffer* buffer, const GstVideoInfo& info)
-    : ok_(gst_video_frame_map(&frame_, &info, buffer, GST_MAP_READ) == TRUE) {
+    : mapped_(gst_video_frame_map(&frame_, &info, buffer, GST_MAP_READ) == TRUE),
+      ok_(mapped_ && GST_VIDEO_FRAME_WIDTH(&frame_) >= GST_VIDEO_INFO_WIDTH(&info) &&
+          GST_VIDEO_FRAME_HEIGHT(&frame_) >= GST_VIDEO_INFO_HEIGHT(&info)) {
   if (!ok_) return;
   picture_ = {.format = *ParsePixelFormat(GST_VIDEO_INFO_NAME(&info)),
-              .width = static_cast<size_t>(GST_VIDEO_FRAME_WIDTH(&frame_)),
-              .height = static_cast<size_t>(GST_VIDEO_FRAME_HEIGHT(&frame_)),
+              .width = static_cast<size_t>(GST_VIDEO_INFO_WIDTH(&info)),
+              .height = static_cast<size_t>(GST_VIDEO_INFO_HEIGHT(&info)),
               .yuv = MeaningOf(info.colorimetry)};
   for (guint i = 0; i < GST_VIDEO_FRAME_N_PLANES(&frame_); ++i) {
     picture_.planes[i] = static_cast<const uint8_t*>(GST_VIDEO_FRAME_PLANE_DATA(&frame_, i));
@@ -46,7 +48,7 @@ MappedPicture::MappedPicture(GstBuffer* buffer, const GstVideoInfo& info)
 }
 
 MappedPicture::~MappedPicture() {
-  if (ok_) gst_video_frame_unmap(&frame_);
+  if (mapped_) gst_video_frame_unmap(&frame_);
 }
 
 }  // namespace rill

@@ -27,13 +27,13 @@ class MappedPicture {
   MappedPicture(const MappedPicture&) = delete;
   MappedPicture& operator=(const MappedPicture&) = delete;
 
-  // False when the buffer is too small for its caps.
+  // False when the buffer, or the picture that its metadata tells of, is too small for its caps.
   explicit operator bool() const { return ok_; }
   const Picture& picture() const { return picture_; }
 
  private:
   GstVideoFrame frame_{};
-  bool ok_;
+  bool mapped_, ok_;
   Picture picture_;
 };
 

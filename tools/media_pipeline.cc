@@ -2,6 +2,7 @@
 
 #include <gst/app/gstappsink.h>
 
+#include <atomic>
 #include <filesystem>
 
 #include "tools/bus_error.h"
@@ -19,9 +20,16 @@ void LinkPad(GstElement*, GstPad* pad, gpointer converters) {
   gst_object_unref(sink);
 }
 
+// What is looked for in a file.
+struct Search {
+  std::string wanted;
+  std::atomic<bool> vain = false;  // the file has been searched, and holds none
+};
+
 // When all streams of a file are known: an error if none goes into the converters. Without it the
 // end could come and nothing would say so.
-void LookForLinks(GstElement* decoder, gpointer wanted) {
+void LookForLinks(GstElement* decoder, gpointer data) {
+  Search& search = *static_cast<Search*>(data);
   bool linked = false;
   const auto look = [](GstElement*, GstPad* pad, gpointer found) -> gboolean {
     *static_cast<bool*>(found) |= gst_pad_is_linked(pad) == TRUE;
@@ -29,8 +37,8 @@ void LookForLinks(GstElement* decoder, gpointer wanted) {
   };
   gst_element_foreach_src_pad(decoder, look, &linked);
   if (linked) return;
-  GST_ELEMENT_ERROR(decoder, STREAM, WRONG_TYPE,
-                    ("holds no %s", static_cast<const std::string*>(wanted)->c_str()), (nullptr));
+  search.vain = true;
+  GST_ELEMENT_ERROR(decoder, STREAM, WRONG_TYPE, ("holds no %s", search.wanted.c_str()), (nullptr));
 }
 
 // What autoaudiosrc and autovideosrc put in place of a device where there is none: silence, a
@@ -55,7 +63,8 @@ struct MediaPipeline::Pipeline {
     gst_object_unref(element);
   }
 
-  std::string name, wanted;
+  std::string name;
+  Search search;
   GstElement* element = nullptr;
   GstAppSink* sink = nullptr;
   GstSample* sample = nullptr;
@@ -105,11 +114,11 @@ Result<MediaPipeline> MediaPipeline::Open(const std::string& description, const 
     gst_object_unref(file);
   }
   if (!wanted.empty()) {
-    pipeline->wanted = wanted;
+    pipeline->search.wanted = wanted;
     GstElement* decoder = gst_bin_get_by_name(bin, "decoder");
     GstElement* converters = gst_bin_get_by_name(bin, "converters");
     g_signal_connect(decoder, "pad-added", G_CALLBACK(LinkPad), converters);
-    g_signal_connect(decoder, "no-more-pads", G_CALLBACK(LookForLinks), &pipeline->wanted);
+    g_signal_connect(decoder, "no-more-pads", G_CALLBACK(LookForLinks), &pipeline->search);
     gst_object_unref(converters);  // the pipeline has it as long as the decoder
     gst_object_unref(decoder);
   }
@@ -137,6 +146,8 @@ Result<GstSample*> MediaPipeline::Next() {
   }
   return pipeline.sample;
 }
+
+bool MediaPipeline::HoldsNone() const { return pipeline_->search.vain; }
 
 const std::string& MediaPipeline::name() const { return pipeline_->name; }
 

@@ -28,6 +28,8 @@ class MediaPipeline {
   // The next buffer with its caps, valid until the next call; null at the end, or when the user has
   // interrupted. Waits for a live source.
   Result<GstSample*> Next();
+  // Whether the error of Next() was that nothing in the file suits the converters.
+  bool HoldsNone() const;
   const std::string& name() const;
   // What the source says about its length, in seconds; 0 when it does not.
   double seconds() const;

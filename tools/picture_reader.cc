@@ -12,11 +12,11 @@ constexpr char kConverters[] =
     "videoconvert ! video/x-raw,format={RGB,I420,NV12,BGR,RGBx,BGRx,RGBA,BGRA,GRAY8}";
 
 // What plugins/video_input.cc makes of it, whose code belongs to the plugin alone.
-Picture ToPicture(const GstVideoFrame& frame) {
-  const GstVideoColorimetry& colours = frame.info.colorimetry;
-  Picture picture = {.format = *ParsePixelFormat(GST_VIDEO_INFO_NAME(&frame.info)),
-                     .width = static_cast<size_t>(GST_VIDEO_FRAME_WIDTH(&frame)),
-                     .height = static_cast<size_t>(GST_VIDEO_FRAME_HEIGHT(&frame))};
+Picture ToPicture(const GstVideoFrame& frame, const GstVideoInfo& info) {
+  const GstVideoColorimetry& colours = info.colorimetry;
+  Picture picture = {.format = *ParsePixelFormat(GST_VIDEO_INFO_NAME(&info)),
+                     .width = static_cast<size_t>(GST_VIDEO_INFO_WIDTH(&info)),
+                     .height = static_cast<size_t>(GST_VIDEO_INFO_HEIGHT(&info))};
   gdouble red = 0, blue = 0;
   if (gst_video_color_matrix_get_Kr_Kb(colours.matrix, &red, &blue) == TRUE) {
     picture.yuv.red = static_cast<float>(red);
@@ -79,14 +79,18 @@ Result<std::optional<TimedPicture>> PictureReader::Next() {
   GstVideoInfo info;
   source.mapped = gst_video_info_from_caps(&info, caps) == TRUE &&
                   gst_video_frame_map(&source.frame, &info, buffer, GST_MAP_READ) == TRUE;
-  if (!source.mapped) return Error{source.media.name() + ": a picture cannot be read"};
+  if (!source.mapped || GST_VIDEO_FRAME_WIDTH(&source.frame) < GST_VIDEO_INFO_WIDTH(&info) ||
+      GST_VIDEO_FRAME_HEIGHT(&source.frame) < GST_VIDEO_INFO_HEIGHT(&info))
+    return Error{source.media.name() + ": a picture is smaller than it says"};
   TimedPicture timed;
-  timed.picture = ToPicture(source.frame);
+  timed.picture = ToPicture(source.frame, info);
   if (GST_BUFFER_PTS_IS_VALID(buffer)) timed.time_ns = GST_BUFFER_PTS(buffer);
   return std::optional(timed);
 }
 
 size_t PictureReader::corrupted() const { return source_->corrupted; }
+
+bool PictureReader::HoldsNone() const { return source_->media.HoldsNone(); }
 
 double PictureReader::seconds() const { return source_->media.seconds(); }
 

@@ -30,6 +30,8 @@ class PictureReader {
   // Those that the decoder marks as corrupted are passed over and counted.
   Result<std::optional<TimedPicture>> Next();
   size_t corrupted() const;
+  // Whether the error of Next() was that the file holds something else.
+  bool HoldsNone() const;
   // What the source says about its length; 0 when it does not.
   double seconds() const;
 

@@ -46,6 +46,8 @@ class Run {
                                 : ": is shorter than a frame of the model")};
     return {};
   }
+  // Whether it failed because the file holds no picture.
+  bool FoundNoPicture() const { return found_no_picture_; }
 
  private:
   Result<void> Watch();
@@ -62,6 +64,7 @@ class Run {
   const std::string& file_;
   Classifier stream_;
   std::optional<double> seconds_;  // when the last frame began
+  bool found_no_picture_ = false;
 };
 
 std::string Quoted(const std::string& text) {
@@ -129,6 +132,7 @@ Result<void> Run::Watch() {
   std::optional<Progress> progress;
   while (!Interrupted()) {
     const Result<std::optional<TimedPicture>> next = reader->Next();
+    if (!next) found_no_picture_ = reader->HoldsNone();
     if (!next) return next.error();
     if (!*next) break;
     const TimedPicture& timed = **next;
@@ -192,8 +196,9 @@ Result<void> ClassifyFile(const ClassifyCommand& command, const std::shared_ptr<
     Result<Classifier> stream =
         Classifier::Open(model, medium, {.head = command.head, .events = command.rules});
     if (!stream) return stream.error();
-    outcome = Run(command, file, std::move(*stream)).All(medium);
-    if (outcome) break;
+    Run run(command, file, std::move(*stream));
+    outcome = run.All(medium);
+    if (outcome || !run.FoundNoPicture()) break;
   }
   return outcome;
 }

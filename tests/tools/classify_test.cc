@@ -88,6 +88,10 @@ TEST_F(Classify, OneBadFileDoesNotKeepTheOthersFromBeingRead) {
     EXPECT_THAT(outcome.err, HasSubstr(bad)) << bad;
     EXPECT_THAT(outcome.out, HasSubstr(png)) << bad;
     EXPECT_THAT(outcome.out, ::testing::Not(HasSubstr(bad))) << bad;
+    // A model that could hear does not take a bad picture for a sound.
+    EXPECT_THAT(Run("classify --head sounds " + kOmni + Path(bad)).err,
+                ::testing::Not(HasSubstr("holds no sound")))
+        << bad;
   }
 }
 
