@@ -83,16 +83,6 @@ Result<GstAudioInfo> ReadAudioCaps(const GstCaps* caps, size_t rate_hz, const st
   return info;
 }
 
-GstEvent* WithTimes(GstEvent* event) {
-  const GstSegment* segment = nullptr;
-  gst_event_parse_segment(event, &segment);
-  if (segment->format == GST_FORMAT_TIME) return event;
-  gst_event_unref(event);
-  GstSegment times;
-  gst_segment_init(&times, GST_FORMAT_TIME);
-  return gst_event_new_segment(&times);
-}
-
 SoundContinuity::SoundContinuity(size_t rate_hz) {
   constexpr GstClockTime kTolerance = 200 * GST_MSECOND;
   align_.reset(gst_audio_stream_align_new(static_cast<gint>(rate_hz), kTolerance, 0));

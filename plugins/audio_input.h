@@ -36,10 +36,6 @@ GstPadProbeReturn PlaceStereo(GstPad* pad, GstPadProbeInfo* info, gpointer);
 // The format of caps of audio at that rate; an error says who wants it.
 Result<GstAudioInfo> ReadAudioCaps(const GstCaps* caps, size_t rate_hz, const std::string& who);
 
-// A SEGMENT in which frames can have times: another format's, as of a file without a container,
-// becomes one that starts at 0.
-GstEvent* WithTimes(GstEvent* event);
-
 // The part of a buffer that lies in the segment; null when none does.
 BufferOwner ClipToSegment(BufferOwner buffer, const GstSegment& segment, const GstAudioInfo& info);
 

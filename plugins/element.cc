@@ -37,6 +37,16 @@ bool IsSameTimeline(const GstSegment& a, const GstSegment& b) {
          a.base == b.base && a.offset == b.offset;
 }
 
+GstEvent* WithTimes(GstEvent* event) {
+  const GstSegment* segment = nullptr;
+  gst_event_parse_segment(event, &segment);
+  if (segment->format == GST_FORMAT_TIME) return event;
+  gst_event_unref(event);
+  GstSegment times;
+  gst_segment_init(&times, GST_FORMAT_TIME);
+  return gst_event_new_segment(&times);
+}
+
 GstEvent* DelaySegment(GstEvent* event, GstClockTime by) {
   GstSegment segment;
   gst_event_copy_segment(event, &segment);

@@ -74,6 +74,7 @@ rill::Result<void> Restore(GstElement* element, const rill::Snapshot& snapshot) 
 }
 
 GstClockTime RunningTime(const Stream& stream) {
+  if (stream.segment.format != GST_FORMAT_TIME) return GST_CLOCK_TIME_NONE;
   return gst_segment_to_running_time(&stream.segment, GST_FORMAT_TIME, stream.pts);
 }
 
@@ -283,6 +284,7 @@ constexpr rill::StageInfo kInfo = {.impl = rill::kImpl<Impl>,
                                    .describe = Describe,
                                    .open = Open,
                                    .close = Close,
+                                   .drain = Drain,
                                    .forget = Forget,
                                    .restore = Restore,
                                    .set_caps = SetCaps,

@@ -5,8 +5,8 @@
  * Pictures of any size to the frames of a model: one a picture, stamped like it. Size, shape and
  * colours are brought to what the model wants; rows may be padded. With `max-rate` pictures are
  * dropped before they cost anything: of those that come faster the first of each interval is taken,
- * by their timestamps. A picture that a decoder marks as corrupted is counted and passed over, with
- * one warning a stream.
+ * by their running times. A picture that a decoder marks as corrupted is counted and passed over,
+ * with one warning a stream.
  *
  * |[
  * gst-launch-1.0 -q filesrc location=photo.jpg ! decodebin ! videoconvert ! lfmimageenc
@@ -48,14 +48,10 @@ Impl& Of(gpointer element) { return rill::ImplOf<Impl>(element); }
 
 enum : guint { kMaxRate = 1, kStats };
 
-void Jump(GstElement* element) {
-  Of(element).stream.discont = true;
-  Of(element).stream.next = GST_CLOCK_TIME_NONE;
-}
-
 void Forget(GstElement* element) {
-  if (Of(element).stream.image) Of(element).stream.image->Reset();
-  Jump(element);
+  Stream& stream = Of(element).stream;
+  if (stream.image) stream.image->Reset();
+  stream.discont = true;
 }
 
 rill::Result<void> Restore(GstElement* element, const rill::Snapshot& snapshot) {
@@ -68,19 +64,22 @@ void Count(GstElement* element, uint64_t Impl::*counter) {
   GST_OBJECT_UNLOCK(element);
 }
 
-// Whether the picture of that time comes before the interval of the last one has passed.
-bool IsTooSoon(GstElement* element, GstClockTime pts) {
+// Whether the picture of that running time comes before the interval of the last one has passed.
+bool IsTooSoon(GstElement* element, GstClockTime time) {
+  constexpr gdouble kLongest = G_MAXINT64 / 2;
   Stream& stream = Of(element).stream;
   GST_OBJECT_LOCK(element);
   const gdouble rate = Of(element).max_rate;
   GST_OBJECT_UNLOCK(element);
-  if (rate == 0 || !GST_CLOCK_TIME_IS_VALID(pts)) return false;
-  const bool known = GST_CLOCK_TIME_IS_VALID(stream.next);
-  if (known && pts < stream.next) return true;
-  // The grid of intervals goes on, so that jitter does not lower the rate; a pause begins another.
-  const auto interval = static_cast<GstClockTime>(static_cast<gdouble>(GST_SECOND) / rate);
-  const bool late = !known || pts - stream.next >= interval;
-  stream.next = (late ? pts : stream.next) + interval;
+  if (rate == 0 || !GST_CLOCK_TIME_IS_VALID(time)) return false;
+  const auto interval =
+      static_cast<GstClockTime>(std::min(static_cast<gdouble>(GST_SECOND) / rate, kLongest));
+  // The grid of intervals goes on, so that jitter does not lower the rate; a pause begins another,
+  // and so do times that go back by more than jitter.
+  const bool known = GST_CLOCK_TIME_IS_VALID(stream.next) && time + interval >= stream.next;
+  if (known && time < stream.next) return true;
+  const bool late = !known || time - stream.next >= interval;
+  stream.next = (late ? time : stream.next) + interval;
   return false;
 }
 
@@ -88,7 +87,7 @@ bool IsTooSoon(GstElement* element, GstClockTime pts) {
 bool IsToSkip(GstElement* element, GstBuffer* buffer) {
   Stream& stream = Of(element).stream;
   const GstClockTime pts = GST_BUFFER_PTS(buffer);
-  if (stream.segment.format == GST_FORMAT_TIME && GST_CLOCK_TIME_IS_VALID(pts) &&
+  if (GST_CLOCK_TIME_IS_VALID(pts) &&
       gst_segment_clip(
           &stream.segment, GST_FORMAT_TIME, pts,
           GST_BUFFER_DURATION_IS_VALID(buffer) ? pts + GST_BUFFER_DURATION(buffer) : pts, nullptr,
@@ -103,7 +102,8 @@ bool IsToSkip(GstElement* element, GstBuffer* buffer) {
                           (nullptr));
     return true;
   }
-  if (!IsTooSoon(element, pts)) return false;
+  if (!IsTooSoon(element, gst_segment_to_running_time(&stream.segment, GST_FORMAT_TIME, pts)))
+    return false;
   Count(element, &Impl::dropped);
   return true;
 }
@@ -113,15 +113,16 @@ GstFlowReturn Take(GstElement* element, rill::BufferOwner buffer) {
   Stream& stream = Of(element).stream;
   if (GST_BUFFER_IS_DISCONT(buffer.get())) {
     if (!stage.fresh && rill::WantsReset(element, stage, rill::kResetOnDiscont)) Forget(element);
-    Jump(element);
+    stream.discont = true;
   }
   if (IsToSkip(element, buffer.get())) return GST_FLOW_OK;
   const rill::MappedPicture mapped(buffer.get(), stream.info);
   if (!mapped)
     return rill::Fail(
         element, GST_STREAM_ERROR_FORMAT,
-        rill::Error{"a picture has " + std::to_string(gst_buffer_get_size(buffer.get())) +
-                    " bytes, its caps need " + std::to_string(GST_VIDEO_INFO_SIZE(&stream.info))});
+        rill::Error{"a picture of " + std::to_string(gst_buffer_get_size(buffer.get())) +
+                    " bytes is smaller than its caps say, which need " +
+                    std::to_string(GST_VIDEO_INFO_SIZE(&stream.info))});
   const rill::Result<std::span<const uint8_t>> pixels = stream.fitter->Run(mapped.picture());
   if (!pixels) return rill::Fail(element, GST_STREAM_ERROR_FORMAT, pixels.error());
   stream.image->Run(*pixels, *stream.block);
@@ -164,10 +165,13 @@ rill::Result<GstCaps*> SetCaps(GstElement* element, const GstCaps* caps) {
 GstEvent* Event(GstElement* element, GstEvent* event) {
   Stream& stream = Of(element).stream;
   if (GST_EVENT_TYPE(event) == GST_EVENT_SEGMENT) {
+    event = rill::WithTimes(event);
     gst_event_copy_segment(event, &stream.segment);
+  }
+  if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP) {
+    stream.discont = true;
     stream.next = GST_CLOCK_TIME_NONE;
   }
-  if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP) Jump(element);
   if (!rill::IsEvent(event, rill::kSnapshotEvent) || !stream.image) return event;
   const rill::Stage& stage = rill::StageOf(element);
   int64_t position = stream.image->position();

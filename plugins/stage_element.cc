@@ -21,6 +21,12 @@ void Forget(GstElement* element) {
   StageOf(element).fresh = true;
 }
 
+// At the end of a stream that was not cut off.
+void DrainAndForget(GstElement* element) {
+  if (const auto drain = InfoOf(element).drain) drain(element);
+  Forget(element);
+}
+
 Result<void> Restore(GstElement* element) {
   Stage& stage = StageOf(element);
   const auto snapshot = TakeRestore(element, stage);
@@ -79,14 +85,14 @@ gboolean SinkEvent(GstPad* pad, GstObject* parent, GstEvent* event) {
     case GST_EVENT_CAPS: return TakeCaps(element, event);
     case GST_EVENT_STREAM_START:
       if (stage.IsNewStream(event) && WantsReset(element, stage, kResetOnStreamStart))
-        Forget(element);
+        DrainAndForget(element);
       break;
     case GST_EVENT_FLUSH_START: Interrupt(element); break;
     case GST_EVENT_FLUSH_STOP:
       if (WantsReset(element, stage, kResetOnFlush)) Forget(element);
       break;
     default:
-      if (IsEvent(event, kResetEvent)) Forget(element);
+      if (IsEvent(event, kResetEvent)) DrainAndForget(element);
       break;
   }
   if (const auto own = InfoOf(parent).event) event = own(element, event);

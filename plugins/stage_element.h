@@ -47,6 +47,8 @@ struct StageInfo {
   Result<void> (*open)(GstElement* element) = nullptr;
   // Before READY: gives back what a stream needs.
   void (*close)(GstElement* element);
+  // The stream is at its end and about to be forgotten: sends what is still to be said of it.
+  void (*drain)(GstElement* element) = nullptr;
   // Forgets the stream.
   void (*forget)(GstElement* element);
   // Goes on from a snapshot.

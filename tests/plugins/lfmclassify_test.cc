@@ -1,4 +1,6 @@
 // Manners of lfmclassify, behind the elements that feed it.
+#include <functional>
+
 #include "tests/plugins/picture_stream.h"
 
 namespace rill {
@@ -130,6 +132,26 @@ TEST(LfmClassify, ReportsEventsAndEndsThemAtTheEnd) {
   harness.Eos();
   EXPECT_EQ(PullLines(harness), want);
   EXPECT_THAT(harness.BusMessage("lfm-class"), HasSubstr("event=(string)begin"));
+}
+
+TEST(LfmClassify, EndsEventsBeforeAnotherStreamAndAReset) {
+  const auto pictures = MakePictures(30, 70);
+  const std::string rules =
+      "report=events on-threshold=0.35 off-threshold=0.34 on-frames=2 off-frames=2";
+  const auto play = [&](const std::function<void(Harness&)>& end) {
+    Harness harness(PictureChain("", rules));
+    harness.Start("a", kPictureCaps, GST_FORMAT_TIME);
+    PushPictures(harness, pictures);
+    end(harness);
+    return PullLines(harness);
+  };
+  const std::vector<std::string> cut = play([](Harness&) {});
+  const std::vector<std::string> want = play([](Harness& harness) { harness.Eos(); });
+  ASSERT_EQ(want.size(), cut.size() + 1) << "no event goes on at the end: the test sees too little";
+  EXPECT_EQ(play([](Harness& harness) { harness.Start("b", kPictureCaps, GST_FORMAT_TIME); }),
+            want);
+  EXPECT_EQ(play([](Harness& harness) { SendOwn(harness, "lfm/reset", "r"); }), want);
+  EXPECT_EQ(play([](Harness& harness) { harness.Flush(); }), cut) << "a flush wants silence";
 }
 
 TEST(LfmClassify, AnotherStreamOrAFlushStartsAfresh) {

@@ -71,6 +71,30 @@ TEST(LfmImageEnc, HonoursPaddedRows) {
   EXPECT_EQ(padded.Pull()->bytes, plain.Pull()->bytes);
 }
 
+// As decoders give those whose sides are not whole blocks.
+TEST(LfmImageEnc, TakesThePartOfABufferThatTheCapsTellOf) {
+  const std::string picture = MakePicture(4);
+  const auto push = [&](Harness& harness, guint width, guint height) {
+    GstBuffer* buffer = gst_buffer_new_memdup(picture.data(), picture.size());
+    gsize offsets[GST_VIDEO_MAX_PLANES] = {0};
+    gint strides[GST_VIDEO_MAX_PLANES] = {kPictureStride};
+    gst_buffer_add_video_meta_full(buffer, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_RGB, width,
+                                   height, 1, offsets, strides);
+    GST_BUFFER_PTS(buffer) = 0;
+    return gst_harness_push(harness.get(), buffer);
+  };
+  const std::string caps = "video/x-raw,format=RGB,width=20,height=8,framerate=25/1";
+  Harness part(Encoder()), whole(Encoder()), small(Encoder());
+  part.Start("a", caps, GST_FORMAT_TIME);
+  ASSERT_EQ(push(part, kPictureWidth, kPictureHeight), GST_FLOW_OK);
+  whole.Start("a", caps, GST_FORMAT_TIME);
+  ASSERT_EQ(push(whole, 20, 8), GST_FLOW_OK);
+  EXPECT_EQ(part.Pull()->bytes, whole.Pull()->bytes);
+  small.Start("a", caps, GST_FORMAT_TIME);
+  EXPECT_EQ(push(small, 19, 8), GST_FLOW_ERROR);
+  EXPECT_THAT(small.BusError(), HasSubstr("smaller than its caps say"));
+}
+
 TEST(LfmImageEnc, CapsMayChangeInMidStream) {
   Harness harness(Encoder());
   harness.Start("a", kPictureCaps, GST_FORMAT_TIME);
@@ -97,7 +121,7 @@ TEST(LfmImageEnc, SaysWhatItCannotTake) {
                         "framerate=25/1,interlace-mode=alternate,field-order=top-field-first",
                         192),
               HasSubstr("fields one by one"));
-  EXPECT_THAT(CapsError(kPictureCaps, 100), HasSubstr("100 bytes, its caps need"));
+  EXPECT_THAT(CapsError(kPictureCaps, 100), HasSubstr("100 bytes is smaller than its caps say"));
   EXPECT_THAT(
       StartError("lfmimageenc model-path=" RILL_SOURCE_DIR "/tests/goldens/speech_model.gguf"),
       HasSubstr("no image encoder"));
@@ -117,6 +141,45 @@ TEST(LfmImageEnc, MaxRateDropsBeforeEncoding) {
   ASSERT_EQ(harness.Push(MakePicture(1), 10 * GST_SECOND + 7), GST_FLOW_OK);
   ASSERT_EQ(harness.Push(MakePicture(1), 10 * GST_SECOND + 99 * GST_MSECOND), GST_FLOW_OK);
   ASSERT_EQ(harness.Push(MakePicture(1), 10 * GST_SECOND + 100 * GST_MSECOND + 7), GST_FLOW_OK);
+  EXPECT_EQ(harness.PullAll().size(), 2u);
+}
+
+TEST(LfmImageEnc, MaxRateCountsByRunningTime) {
+  Harness harness(Encoder("max-rate=10"));
+  harness.Start("a", kPictureCaps, GST_FORMAT_TIME);
+  const auto taken_at = [&](GstClockTime running_time) {
+    GstSegment segment;
+    gst_segment_init(&segment, GST_FORMAT_TIME);
+    segment.base = running_time;
+    harness.PushEvent(gst_event_new_segment(&segment));
+    EXPECT_EQ(harness.Push(MakePicture(1), 0), GST_FLOW_OK);
+    return harness.Pull().has_value();
+  };
+  EXPECT_TRUE(taken_at(GST_SECOND));
+  EXPECT_FALSE(taken_at(GST_SECOND + 40 * GST_MSECOND)) << "another segment is no pause";
+  EXPECT_TRUE(taken_at(GST_SECOND + 110 * GST_MSECOND));
+  EXPECT_FALSE(taken_at(GST_SECOND + 105 * GST_MSECOND)) << "jitter";
+  EXPECT_TRUE(taken_at(300 * GST_MSECOND)) << "time goes back";
+}
+
+TEST(LfmImageEnc, MaxRateMayBeAnything) {
+  Harness harness(Encoder("max-rate=1e-300"));
+  harness.Start("a", kPictureCaps, GST_FORMAT_TIME);
+  PushPictures(harness, MakePictures(3));
+  EXPECT_EQ(harness.PullAll().size(), 1u);
+}
+
+TEST(LfmImageEnc, TimesBeginAtZeroInASegmentOfBytes) {
+  Harness harness(Encoder());
+  harness.Start("a", kPictureCaps, GST_FORMAT_BYTES);
+  PushPictures(harness, MakePictures(2));
+  GstEvent* event = harness.PullEvent(GST_EVENT_SEGMENT);
+  ASSERT_NE(event, nullptr);
+  const GstSegment* segment = nullptr;
+  gst_event_parse_segment(event, &segment);
+  EXPECT_EQ(segment->format, GST_FORMAT_TIME);
+  EXPECT_EQ(segment->start, 0u);
+  gst_event_unref(event);
   EXPECT_EQ(harness.PullAll().size(), 2u);
 }
 
