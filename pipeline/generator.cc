@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "pipeline/text_stage.h"
+
 namespace rill {
 
 TextRunner::TextRunner(const Model& model, size_t threads)
@@ -30,21 +32,24 @@ Result<Generator> Generator::Open(std::shared_ptr<const Model> model, GeneratorO
                                   std::shared_ptr<TextRunner> runner) {
   Result<GenerateStage> head = GenerateStage::Open(model, std::move(options));
   if (!head) return head.error();
-  StateLayout layout = model->backbone().layout();
-  const Slot hidden = layout.Add("generate.hidden", model->backbone().width());
   if (runner == nullptr) runner = std::make_shared<TextRunner>(*model, 0);
-  return Generator(std::move(model), std::move(runner), std::move(*head), layout, hidden);
+  return Generator(std::move(model), std::move(runner), std::move(*head));
 }
 
 Generator::Generator(std::shared_ptr<const Model> model, std::shared_ptr<TextRunner> runner,
-                     GenerateStage head, const StateLayout& layout, Slot hidden)
+                     GenerateStage head)
     : model_(std::move(model)),
       runner_(std::move(runner)),
       head_(std::move(head)),
-      layout_(layout),
-      hidden_(hidden),
-      state_(layout),
+      state_(model_->backbone().layout()),
+      hidden_(last_layout_.Add("generate.hidden", model_->backbone().width())),
+      last_(last_layout_),
       logits_(model_->generate()->tokens()) {}
+
+void Generator::Keep(std::span<const float> hidden) {
+  std::ranges::copy(hidden, last_.lane(0).Floats(hidden_).begin());
+  has_last_ = true;
+}
 
 Result<void> Generator::CheckTokens(std::span<const int32_t> tokens) const {
   const auto known = static_cast<int64_t>(model_->text()->tokens());
@@ -68,7 +73,7 @@ Result<void> Generator::Push(std::span<const int32_t> tokens) {
     const View<float> view{rows.data(), part.size(), width};
     model_->text()->Run(part, view);
     runner_->Run(state_.lane(0), view);
-    std::ranges::copy(view[part.size() - 1], state_.lane(0).Floats(hidden_).begin());
+    Keep(view[part.size() - 1]);
   }
   head_.Take(tokens);
   if (!tokens.empty()) head_.Resume();
@@ -78,10 +83,12 @@ Result<void> Generator::Push(std::span<const int32_t> tokens) {
 Result<void> Generator::CheckNext() const {
   if (position() == 0) return Error{"nothing to go on from: push a token first"};
   if (over()) return Error{"the text is over: push more tokens, or reset the stream"};
+  if (!has_last_)
+    return Error{"a stream of a pipeline goes on with what is said next: push tokens first"};
   if (room() < 1)
     return Error{"the context of " + std::to_string(position()) +
                  " tokens is full: declare a longer one, or a window"};
-  for (const float value : state_.lane(0).Floats(hidden_))
+  for (const float value : hidden())
     if (!std::isfinite(value))
       return Error{"the stream is no longer finite after " + std::to_string(position()) +
                    " tokens: the weights of " + model_->weights().name() + " are not sound"};
@@ -107,7 +114,7 @@ std::vector<Result<GeneratedToken>> Generator::NextOfAll(std::span<Generator* co
   std::vector<float> rows(ready.size() * width);
   const View<float> hidden{rows.data(), ready.size(), width};
   for (size_t i = 0; i < ready.size(); ++i)
-    std::ranges::copy(ready[i]->state_.lane(0).Floats(first.hidden_), hidden[i].begin());
+    std::ranges::copy(ready[i]->hidden(), hidden[i].begin());
   std::vector<float> many(ready.size() > 1 ? ready.size() * known : 0);
   const View<float> logits{many.empty() ? first.logits_.data() : many.data(), ready.size(), known};
   for (size_t at = 0; at < ready.size(); at += TextRunner::kRows) {
@@ -127,13 +134,14 @@ std::vector<Result<GeneratedToken>> Generator::NextOfAll(std::span<Generator* co
     ++i;
   }
   first.runner_->Step(lanes, hidden);
-  for (i = 0; i < ready.size(); ++i)
-    std::ranges::copy(hidden[i], ready[i]->state_.lane(0).Floats(first.hidden_).begin());
+  for (i = 0; i < ready.size(); ++i) ready[i]->Keep(hidden[i]);
   return results;
 }
 
 void Generator::Reset() {
   state_.Reset();
+  last_.Reset();
+  has_last_ = false;
   head_.Reset();
 }
 
@@ -141,9 +149,12 @@ std::vector<std::byte> Generator::Save() const {
   Snapshot snapshot;
   snapshot.model = model_->fingerprint();
   snapshot.position = position();
-  snapshot.parts = {
-      {"backbone", layout_.fingerprint(), {state_.bytes().begin(), state_.bytes().end()}},
-      head_.Save()};
+  const auto part = [](const char* name, const StateLayout& layout, const State& state) {
+    return Snapshot::Part{name, layout.fingerprint(), {state.bytes().begin(), state.bytes().end()}};
+  };
+  snapshot.parts = {TextStage::PartAt(position()),
+                    part("backbone", model_->backbone().layout(), state_), head_.Save()};
+  if (has_last_) snapshot.parts.push_back(part("hidden", last_layout_, last_));
   return snapshot.Serialize();
 }
 
@@ -152,14 +163,26 @@ Result<void> Generator::Restore(std::span<const std::byte> bytes) {
   if (!snapshot) return snapshot.error();
   GenerateStage head = head_;
   if (Result<void> restored = head.Restore(*snapshot); !restored) return restored;
+  State last = last_;
+  const bool has_last = snapshot->Find("hidden") != nullptr;
+  if (has_last) {
+    // What is not finite is said by Next().
+    const auto sound = [](const State&) -> Result<void> { return {}; };
+    if (Result<void> restored = RestorePart(*snapshot, "hidden", model_->fingerprint(),
+                                            last_layout_.fingerprint(), sound, last);
+        !restored)
+      return restored;
+  }
   const auto check = [this](const State& state) {
     return model_->backbone().CheckLane(state.lane(0));
   };
   if (Result<void> restored = RestorePart(*snapshot, "backbone", model_->fingerprint(),
-                                          layout_.fingerprint(), check, state_);
+                                          model_->backbone().layout().fingerprint(), check, state_);
       !restored)
     return restored;
   head_ = std::move(head);
+  last_ = std::move(last);
+  has_last_ = has_last;
   return {};
 }
 

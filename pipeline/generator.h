@@ -74,6 +74,8 @@ class Generator {
   // Forgets everything.
   void Reset();
   Generator Fork() const { return *this; }
+  // Snapshots are those of the elements as well; after one that these made, tokens must be pushed
+  // before Next().
   std::vector<std::byte> Save() const;
   Result<void> Restore(std::span<const std::byte> snapshot);
 
@@ -81,11 +83,16 @@ class Generator {
   int64_t position() const { return head_.position(); }  // tokens taken
   int64_t room() const { return model_->backbone().Room(state_.lane(0)); }
   bool over() const { return head_.over(); }
-  size_t state_bytes() const { return state_.bytes().size() + head_.state_bytes(); }
+  size_t state_bytes() const {
+    return state_.bytes().size() + last_.bytes().size() + head_.state_bytes();
+  }
 
  private:
   Generator(std::shared_ptr<const Model> model, std::shared_ptr<TextRunner> runner,
-            GenerateStage head, const StateLayout& layout, Slot hidden);
+            GenerateStage head);
+
+  std::span<const float> hidden() const { return last_.lane(0).Floats(hidden_); }
+  void Keep(std::span<const float> hidden);
 
   Result<void> CheckTokens(std::span<const int32_t> tokens) const;
   Result<void> CheckNext() const;
@@ -93,9 +100,11 @@ class Generator {
   std::shared_ptr<const Model> model_;
   std::shared_ptr<TextRunner> runner_;
   GenerateStage head_;
-  StateLayout layout_;  // the backbone's, and the hidden row of the last token
-  Slot hidden_;
-  State state_;
+  State state_;  // the backbone's
+  StateLayout last_layout_;
+  Slot hidden_;  // row of the last token
+  State last_;
+  bool has_last_ = false;
   std::vector<float> logits_;
 };
 

@@ -3,7 +3,9 @@
 #include "pipeline/audio_stage.h"
 #include "pipeline/classifier.h"
 #include "pipeline/forecast.h"
+#include "pipeline/generate_stage.h"
 #include "pipeline/stages.h"
+#include "pipeline/text_stage.h"
 
 namespace rill {
 
@@ -53,6 +55,20 @@ Result<ResumePoint> CheckClassSnapshot(std::shared_ptr<const Model> model,
     return ResumePoint{1, snapshot->position};
   }
   return Error{"snapshot has no state for a head of the model that classifies"};
+}
+
+Result<ResumePoint> CheckTextSnapshot(std::shared_ptr<const Model> model,
+                                      std::span<const std::byte> bytes) {
+  const Result<Snapshot> snapshot = Snapshot::Parse(bytes);
+  if (!snapshot) return snapshot.error();
+  Result<TextStage> text = TextStage::Open(model, {});
+  if (!text) return text.error();
+  if (const Result<void> ok = text->Restore(*snapshot); !ok) return ok.error();
+  if (const Result<void> ok = BackboneStage(model, 1).Restore(*snapshot); !ok) return ok.error();
+  Result<GenerateStage> head = GenerateStage::Open(model, {});
+  if (!head) return head.error();
+  if (const Result<void> ok = head->Restore(*snapshot); !ok) return ok.error();
+  return ResumePoint{1, snapshot->position};
 }
 
 }  // namespace rill

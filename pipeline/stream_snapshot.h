@@ -31,4 +31,8 @@ Result<ResumePoint> CheckSpeechSnapshot(std::shared_ptr<const Model> model,
 Result<ResumePoint> CheckClassSnapshot(std::shared_ptr<const Model> model,
                                        std::span<const std::byte> bytes);
 
+// The same for a stream of text.
+Result<ResumePoint> CheckTextSnapshot(std::shared_ptr<const Model> model,
+                                      std::span<const std::byte> bytes);
+
 }  // namespace rill

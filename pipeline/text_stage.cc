@@ -1,6 +1,13 @@
 #include "pipeline/text_stage.h"
 
 namespace rill {
+namespace {
+
+Slot AddPosition(StateLayout& layout) {
+  return layout.Add("text.position", 1, ElementType::kInt64);
+}
+
+}  // namespace
 
 Result<std::vector<int32_t>> EncodePrompt(const Model& model, std::string_view prompt, bool first,
                                           const PromptOptions& options) {
@@ -34,7 +41,7 @@ Result<TextStage> TextStage::Open(std::shared_ptr<const Model> model, PromptOpti
 TextStage::TextStage(std::shared_ptr<const Model> model, PromptOptions options)
     : model_(std::move(model)),
       options_(std::move(options)),
-      position_(layout_.Add("text.position", 1, ElementType::kInt64)),
+      position_(AddPosition(layout_)),
       state_(layout_) {}
 
 void TextStage::Run(int32_t token, FrameBlock& block) {
@@ -44,8 +51,12 @@ void TextStage::Run(int32_t token, FrameBlock& block) {
   ++state_.lane(0).Integers(position_)[0];
 }
 
-Snapshot::Part TextStage::Save() const {
-  return {"text", layout_.fingerprint(), {state_.bytes().begin(), state_.bytes().end()}};
+Snapshot::Part TextStage::PartAt(int64_t position) {
+  StateLayout layout;
+  const Slot slot = AddPosition(layout);
+  State state(layout);
+  state.lane(0).Integers(slot)[0] = position;
+  return {"text", layout.fingerprint(), {state.bytes().begin(), state.bytes().end()}};
 }
 
 Result<void> TextStage::Restore(const Snapshot& snapshot) {

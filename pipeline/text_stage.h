@@ -39,7 +39,9 @@ class TextStage {
   void Reset() { state_.Reset(); }
   int64_t position() const { return state_.lane(0).Integers(position_)[0]; }  // tokens taken
 
-  Snapshot::Part Save() const;
+  // That of a stage that has taken so many tokens.
+  static Snapshot::Part PartAt(int64_t position);
+  Snapshot::Part Save() const { return PartAt(position()); }
   Result<void> Restore(const Snapshot& snapshot);
 
  private:

@@ -18,21 +18,12 @@
 
 #include "plugins/element.h"
 #include "plugins/frame_meta.h"
+#include "plugins/generate_properties.h"
 #include "plugins/stage_element.h"
 #include "plugins/stage_properties.h"
 #include "plugins/text_output.h"
 
 namespace {
-
-enum class AnswerOutput { kToken, kAnswer };
-
-struct Settings {
-  rill::SamplerOptions sampling;
-  std::string stop;  // a line each
-  guint max_tokens = 512, threads = 0;
-  AnswerOutput output = AnswerOutput::kToken;
-  bool newline = false, messages = true;
-};
 
 struct Answer {
   bool begun = false;
@@ -41,7 +32,7 @@ struct Answer {
 };
 
 struct Impl {
-  Settings settings;  // GST_OBJECT_LOCK
+  rill::GenerateSettings settings;  // GST_OBJECT_LOCK
   // Streaming thread only; from caps to stop.
   std::optional<rill::GenerateStage> head;
   std::optional<rill::FrameBlock> block;
@@ -54,37 +45,13 @@ struct Impl {
 
 Impl& Of(gpointer element) { return rill::ImplOf<Impl>(element); }
 
-enum : guint {
-  kTemperature = 1,
-  kTopK,
-  kTopP,
-  kMinP,
-  kRepetitionPenalty,
-  kRepetitionWindow,
-  kSeed,
-  kStop,
-  kMaxTokens,
-  kOutput,
-  kNewline,
-  kMessages,
-  kThreads,
-};
+constexpr guint kFirst = 1;
 
-Settings Copy(GstElement* element) {
+rill::GenerateSettings Copy(GstElement* element) {
   GST_OBJECT_LOCK(element);
-  Settings settings = Of(element).settings;
+  rill::GenerateSettings settings = Of(element).settings;
   GST_OBJECT_UNLOCK(element);
   return settings;
-}
-
-rill::GeneratorOptions ToOptions(const Settings& settings) {
-  rill::GeneratorOptions options{.sampling = settings.sampling};
-  for (std::string_view left = settings.stop; !left.empty();) {
-    const std::string_view line = left.substr(0, left.find('\n'));
-    left.remove_prefix(std::min(left.size(), line.size() + 1));
-    if (!line.empty()) options.stops.emplace_back(line);
-  }
-  return options;
 }
 
 void Forget(GstElement* element) {
@@ -108,7 +75,7 @@ GstFlowReturn SendText(GstElement* element, const std::string& text, GstBuffer* 
   return gst_pad_push(rill::SourceOf(element), out);
 }
 
-void EndAnswer(GstElement* element, const Settings& settings, bool complete) {
+void EndAnswer(GstElement* element, const rill::GenerateSettings& settings, bool complete) {
   const Answer answer = std::exchange(Of(element).answer, {});
   gst_pad_push_event(
       rill::SourceOf(element),
@@ -124,7 +91,7 @@ void EndAnswer(GstElement* element, const Settings& settings, bool complete) {
 // Chooses the token after the frame in `block`.
 GstFlowReturn Choose(GstElement* element, GstBuffer* buffer) {
   Impl& self = Of(element);
-  const Settings settings = Copy(element);
+  const rill::GenerateSettings settings = Copy(element);
   if (!self.answer.begun) self.head->Resume();
   self.answer.begun = true;
   rill::StageOf(element).model->generate()->Run(std::as_const(*self.block).view(), *self.scratch,
@@ -135,7 +102,7 @@ GstFlowReturn Choose(GstElement* element, GstBuffer* buffer) {
   const bool last =
       token.last || (settings.max_tokens > 0 && self.answer.tokens >= settings.max_tokens);
   std::string text = token.text;
-  if (settings.output == AnswerOutput::kAnswer) text = last ? self.answer.text : "";
+  if (settings.output == rill::AnswerOutput::kAnswer) text = last ? self.answer.text : "";
   if (last && settings.newline) text += '\n';
   if (const GstFlowReturn flow = SendText(element, text, buffer); flow != GST_FLOW_OK) return flow;
   if (last) EndAnswer(element, settings, token.last);
@@ -176,9 +143,9 @@ rill::Result<GstCaps*> SetCaps(GstElement* element, const GstCaps* caps) {
     return rill::Error{std::to_string(frames->Channels()) +
                        " channels of frames were offered, text has one"};
   if (self.head) return gst_caps_from_string(rill::kTextCaps);
-  const Settings settings = Copy(element);
+  const rill::GenerateSettings settings = Copy(element);
   rill::Result<rill::GenerateStage> head =
-      rill::GenerateStage::Open(stage.model, ToOptions(settings));
+      rill::GenerateStage::Open(stage.model, rill::ToOptions(settings));
   if (!head) return head.error();
   self.head.emplace(std::move(*head));
   self.block.emplace(1, stage.model->backbone().width());
@@ -211,7 +178,7 @@ bool Answers(GstElement*, GstQuery* query) {
 
 rill::Result<void> Open(GstElement* element) {
   const auto head =
-      rill::GenerateStage::Open(rill::StageOf(element).model, ToOptions(Copy(element)));
+      rill::GenerateStage::Open(rill::StageOf(element).model, rill::ToOptions(Copy(element)));
   if (!head) return head.error();
   Of(element).answer = {};
   Of(element).discont = true;
@@ -227,117 +194,15 @@ void Close(GstElement* element) {
 }
 
 void SetProperty(GstElement* element, guint id, const GValue* value) {
-  Settings& settings = Of(element).settings;
-  rill::SamplerOptions& sampling = settings.sampling;
-  switch (id) {
-    case kTemperature: sampling.temperature = g_value_get_double(value); break;
-    case kTopK: sampling.top_k = g_value_get_uint(value); break;
-    case kTopP: sampling.top_p = g_value_get_double(value); break;
-    case kMinP: sampling.min_p = g_value_get_double(value); break;
-    case kRepetitionPenalty: sampling.repetition_penalty = g_value_get_double(value); break;
-    case kRepetitionWindow: sampling.repetition_window = g_value_get_uint(value); break;
-    case kSeed: sampling.seed = g_value_get_uint64(value); break;
-    case kStop: settings.stop = rill::TextOf(value); break;
-    case kMaxTokens: settings.max_tokens = g_value_get_uint(value); break;
-    case kOutput: settings.output = static_cast<AnswerOutput>(g_value_get_enum(value)); break;
-    case kNewline: settings.newline = g_value_get_boolean(value) == TRUE; break;
-    case kMessages: settings.messages = g_value_get_boolean(value) == TRUE; break;
-    case kThreads: settings.threads = g_value_get_uint(value); break;
-    default: break;
-  }
+  rill::SetGenerateProperty(Of(element).settings, id - kFirst, value);
 }
 
 void GetProperty(GstElement* element, guint id, GValue* value) {
-  const Settings& settings = Of(element).settings;
-  const rill::SamplerOptions& sampling = settings.sampling;
-  switch (id) {
-    case kTemperature: g_value_set_double(value, sampling.temperature); break;
-    case kTopK: g_value_set_uint(value, static_cast<guint>(sampling.top_k)); break;
-    case kTopP: g_value_set_double(value, sampling.top_p); break;
-    case kMinP: g_value_set_double(value, sampling.min_p); break;
-    case kRepetitionPenalty: g_value_set_double(value, sampling.repetition_penalty); break;
-    case kRepetitionWindow:
-      g_value_set_uint(value, static_cast<guint>(sampling.repetition_window));
-      break;
-    case kSeed: g_value_set_uint64(value, sampling.seed); break;
-    case kStop: g_value_set_string(value, settings.stop.c_str()); break;
-    case kMaxTokens: g_value_set_uint(value, settings.max_tokens); break;
-    case kOutput: g_value_set_enum(value, static_cast<gint>(settings.output)); break;
-    case kNewline: g_value_set_boolean(value, settings.newline ? TRUE : FALSE); break;
-    case kMessages: g_value_set_boolean(value, settings.messages ? TRUE : FALSE); break;
-    case kThreads: g_value_set_uint(value, settings.threads); break;
-    default: break;
-  }
-}
-
-GType OutputType() {
-  static const GType type = [] {
-    static const GEnumValue values[] = {
-        {static_cast<gint>(AnswerOutput::kToken), "a buffer for the characters of every token",
-         "token"},
-        {static_cast<gint>(AnswerOutput::kAnswer), "a buffer for every answer", "answer"},
-        {0, nullptr, nullptr}};
-    return g_enum_register_static("LfmAnswerOutput", values);
-  }();
-  return type;
-}
-
-void InstallSampling(GObjectClass* object) {
-  const rill::SamplerOptions usual;
-  const auto number = [object](guint id, const char* name, const char* nick, const char* blurb,
-                               double least, double most, double by_default) {
-    g_object_class_install_property(
-        object, id,
-        g_param_spec_double(name, nick, blurb, least, most, by_default, rill::kInReady));
-  };
-  const auto count = [object](guint id, const char* name, const char* nick, const char* blurb,
-                              size_t by_default) {
-    g_object_class_install_property(
-        object, id,
-        g_param_spec_uint(name, nick, blurb, 0, G_MAXUINT, static_cast<guint>(by_default),
-                          rill::kInReady));
-  };
-  number(kTemperature, "temperature", "Temperature", "0: always the likeliest token", 0, 100,
-         usual.temperature);
-  count(kTopK, "top-k", "Top k", "Only of the likeliest K; 0: of all", usual.top_k);
-  number(kTopP, "top-p", "Top p", "Only of the likeliest that add up to this", 0, 1, usual.top_p);
-  number(kMinP, "min-p", "Min p", "Only of those at least so likely as the likeliest, times this",
-         0, 1, usual.min_p);
-  number(kRepetitionPenalty, "repetition-penalty", "Repetition penalty",
-         "Of tokens that were there; 1: none", 0.01, 100, usual.repetition_penalty);
-  count(kRepetitionWindow, "repetition-window", "Repetition window", "Tokens that it looks back",
-        usual.repetition_window);
-  g_object_class_install_property(object, kSeed,
-                                  g_param_spec_uint64("seed", "Seed", "Of what is drawn", 0,
-                                                      G_MAXUINT64, usual.seed, rill::kInReady));
+  rill::GetGenerateProperty(Of(element).settings, id - kFirst, value);
 }
 
 void Describe(GstElementClass* element_class) {
-  GObjectClass* object = G_OBJECT_CLASS(element_class);
-  const Settings usual;
-  InstallSampling(object);
-  g_object_class_install_property(
-      object, kStop,
-      g_param_spec_string("stop", "Stop", "Text that an answer ends before; several a line each",
-                          usual.stop.c_str(), rill::kInReady));
-  g_object_class_install_property(
-      object, kMaxTokens,
-      g_param_spec_uint("max-tokens", "Max tokens", "Tokens of an answer at most; 0: any number", 0,
-                        G_MAXUINT, usual.max_tokens, rill::kAlways));
-  g_object_class_install_property(
-      object, kOutput,
-      g_param_spec_enum("output", "Output", "What a buffer holds", OutputType(),
-                        static_cast<gint>(usual.output), rill::kAlways));
-  g_object_class_install_property(
-      object, kNewline,
-      g_param_spec_boolean("newline", "Newline",
-                           "End every answer with a line feed, for files and terminals",
-                           usual.newline ? TRUE : FALSE, rill::kAlways));
-  g_object_class_install_property(
-      object, kMessages,
-      g_param_spec_boolean("messages", "Messages", "Post an element message lfm-answer",
-                           usual.messages ? TRUE : FALSE, rill::kAlways));
-  g_object_class_install_property(object, kThreads, rill::ThreadsSpec());
+  rill::InstallGenerateProperties(G_OBJECT_CLASS(element_class), kFirst);
   rill::AddPadTemplate(element_class, "sink", GST_PAD_SINK, {rill::kFloat32TensorCaps});
   rill::AddPadTemplate(element_class, "src", GST_PAD_SRC, {rill::kTextCaps});
   gst_element_class_set_static_metadata(element_class, "Generate head", "Filter/Converter/Text",

@@ -21,6 +21,7 @@
 
 #include "plugins/element.h"
 #include "plugins/frame_meta.h"
+#include "plugins/generate_properties.h"
 #include "plugins/stage_element.h"
 #include "plugins/stage_properties.h"
 #include "plugins/tensor_caps.h"
@@ -81,7 +82,7 @@ struct Impl {
 
 Impl& Of(gpointer element) { return rill::ImplOf<Impl>(element); }
 
-enum : guint { kRaw = 1, kRole, kSystem };
+constexpr guint kFirst = 1;
 
 void Forget(GstElement* element) {
   if (Of(element).text) Of(element).text->Reset();
@@ -228,36 +229,15 @@ void Close(GstElement* element) {
 }
 
 void SetProperty(GstElement* element, guint id, const GValue* value) {
-  rill::PromptOptions& prompts = Of(element).prompts;
-  if (id == kRaw) prompts.raw = g_value_get_boolean(value) == TRUE;
-  if (id == kRole) prompts.role = rill::TextOf(value);
-  if (id == kSystem) prompts.system = rill::TextOf(value);
+  rill::SetPromptProperty(Of(element).prompts, id - kFirst, value);
 }
 
 void GetProperty(GstElement* element, guint id, GValue* value) {
-  const rill::PromptOptions& prompts = Of(element).prompts;
-  if (id == kRaw) g_value_set_boolean(value, prompts.raw ? TRUE : FALSE);
-  if (id == kRole) g_value_set_string(value, prompts.role.c_str());
-  if (id == kSystem) g_value_set_string(value, prompts.system.c_str());
+  rill::GetPromptProperty(Of(element).prompts, id - kFirst, value);
 }
 
 void Describe(GstElementClass* element_class) {
-  GObjectClass* object = G_OBJECT_CLASS(element_class);
-  const rill::PromptOptions usual;
-  g_object_class_install_property(
-      object, kRaw,
-      g_param_spec_boolean("raw", "Raw",
-                           "Go on from the text as it is, special tokens among it; else a buffer "
-                           "is a message to the assistant",
-                           usual.raw ? TRUE : FALSE, rill::kInReady));
-  g_object_class_install_property(
-      object, kRole,
-      g_param_spec_string("role", "Role", "Who speaks: user, system, assistant or tool",
-                          usual.role.c_str(), rill::kInReady));
-  g_object_class_install_property(
-      object, kSystem,
-      g_param_spec_string("system", "System", "What the assistant is told at the start",
-                          usual.system.c_str(), rill::kInReady));
+  rill::InstallPromptProperties(G_OBJECT_CLASS(element_class), kFirst);
   rill::AddPadTemplate(element_class, "sink", GST_PAD_SINK, {rill::kTextCaps});
   rill::AddPadTemplate(element_class, "src", GST_PAD_SRC, {rill::kFloat32TensorCaps});
   gst_element_class_set_static_metadata(element_class, "Text encoder", "Filter/Converter/Text",

@@ -9,6 +9,7 @@ GST_ELEMENT_REGISTER_DECLARE(lfmforecast)
 GST_ELEMENT_REGISTER_DECLARE(lfmforecaster)
 GST_ELEMENT_REGISTER_DECLARE(lfmfusion)
 GST_ELEMENT_REGISTER_DECLARE(lfmgenerate)
+GST_ELEMENT_REGISTER_DECLARE(lfmgenerator)
 GST_ELEMENT_REGISTER_DECLARE(lfmimageenc)
 GST_ELEMENT_REGISTER_DECLARE(lfmsensorenc)
 GST_ELEMENT_REGISTER_DECLARE(lfmsensorparse)
@@ -29,6 +30,7 @@ gboolean Init(GstPlugin* plugin) {
   ok &= GST_ELEMENT_REGISTER(lfmforecaster, plugin) == TRUE;
   ok &= GST_ELEMENT_REGISTER(lfmfusion, plugin) == TRUE;
   ok &= GST_ELEMENT_REGISTER(lfmgenerate, plugin) == TRUE;
+  ok &= GST_ELEMENT_REGISTER(lfmgenerator, plugin) == TRUE;
   ok &= GST_ELEMENT_REGISTER(lfmimageenc, plugin) == TRUE;
   ok &= GST_ELEMENT_REGISTER(lfmsensorenc, plugin) == TRUE;
   ok &= GST_ELEMENT_REGISTER(lfmsensorparse, plugin) == TRUE;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "pipeline/generator.h"
@@ -210,13 +211,55 @@ TEST(LfmGenerate, GoesOnFromASnapshot) {
   gst_structure_get(gst_message_get_structure(message), "state", G_TYPE_BYTES, &state, nullptr);
   gst_message_unref(message);
 
-  Harness second(Chain("", head));
-  for (const char* factory : {"lfmtextenc", "lfmbackbone", "lfmgenerate"})
-    g_object_set(second.Find(factory), "state", state, nullptr);
+  const auto answer = [&](GBytes* from) {
+    Harness second(Chain("", head));
+    for (const char* factory : {"lfmtextenc", "lfmbackbone", "lfmgenerate"})
+      g_object_set(second.Find(factory), "state", from, nullptr);
+    second.Start("a", kCaps, GST_FORMAT_TIME);
+    EXPECT_EQ(second.Push("two"), GST_FLOW_OK) << second.BusError();
+    return PullText(second);
+  };
+  EXPECT_EQ(answer(state), want);
+
+  // A Generator takes it, and gives one that the elements take.
+  Generator other = Open(kOptions);
+  gsize size = 0;
+  const auto* bytes = static_cast<const std::byte*>(g_bytes_get_data(state, &size));
+  ASSERT_TRUE(other.Restore({bytes, size}));
   g_bytes_unref(state);
-  second.Start("a", kCaps, GST_FORMAT_TIME);
-  ASSERT_EQ(second.Push("two"), GST_FLOW_OK) << second.BusError();
-  EXPECT_EQ(PullText(second), want);
+  const auto early = other.Next();
+  ASSERT_FALSE(early);
+  EXPECT_THAT(early.error().message, ::testing::HasSubstr("push tokens first"));
+  const std::vector<std::byte> again = other.Save();
+  GBytes* own = g_bytes_new(again.data(), again.size());
+  EXPECT_EQ(answer(own), want);
+  g_bytes_unref(own);
+  EXPECT_EQ(Answer(other, "two", 12), want);
+}
+
+TEST(LfmGenerator, KeepsAConversationInAFile) {
+  Generator stream = Open(kOptions);
+  const std::string first = Answer(stream, "one", 12), second = Answer(stream, "two", 12);
+  const std::string file = ModelFile() + ".state";
+  const auto ask = [&](const std::string& prompt) {
+    Harness harness("lfmgenerator model-path=" + ModelFile() + " state-location=" + file +
+                    " max-tokens=12" + kSampling);
+    harness.Start("a", kCaps, GST_FORMAT_TIME);
+    EXPECT_EQ(harness.Push(prompt), GST_FLOW_OK) << harness.BusError();
+    harness.Eos();
+    EXPECT_EQ(harness.BusWarning(), "");
+    return PullText(harness);
+  };
+  EXPECT_EQ(ask("one"), first);
+  Generator other = Open(kOptions);
+  EXPECT_TRUE(other.Restore(*ReadFile(file, size_t{1} << 30)));
+  EXPECT_EQ(ask("two"), second);
+  EXPECT_EQ(Answer(other, "two", 12), second);
+  std::ofstream(file, std::ios::app) << "more";
+  EXPECT_THAT(StartError("text/x-raw,format=utf8 ! lfmgenerator model-path=" + ModelFile() +
+                         " state-location=" + file),
+              ::testing::HasSubstr(file));
+  std::filesystem::remove(file);
 }
 
 TEST(LfmTextEnc, GivesTheEmbeddingsOfTokens) {
