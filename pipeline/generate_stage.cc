@@ -110,6 +110,19 @@ GeneratedToken GenerateStage::Choose(std::span<float> logits) {
   return result;
 }
 
+std::string GenerateStage::Cut() {
+  const Lane lane = state_.lane(0);
+  std::string held = GetBytes(lane, held_, held_bytes_);
+  PutBytes(lane, held_, held_bytes_, "");
+  PutBytes(lane, pending_, pending_bytes_, "");
+  return held;
+}
+
+void GenerateStage::Resume() {
+  Cut();
+  state_.lane(0).Integers(over_)[0] = 0;
+}
+
 Snapshot::Part GenerateStage::Save() const {
   return {"generate", layout_.fingerprint(), {state_.bytes().begin(), state_.bytes().end()}};
 }

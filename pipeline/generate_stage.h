@@ -36,8 +36,11 @@ class GenerateStage {
 
   // Takes tokens that the stream goes on with, chosen or said by others; of the model's.
   void Take(std::span<const int32_t> tokens);
-  // Text may follow again after the last token.
-  void Resume() { state_.lane(0).Integers(over_)[0] = 0; }
+  // The text ends before its last token: what was held back of it. A character that is not complete
+  // is lost.
+  std::string Cut();
+  // Another text begins.
+  void Resume();
   // Chooses from the logits of the last token, which it changes, and says what text that gives. The
   // token is not taken yet.
   GeneratedToken Choose(std::span<float> logits);

@@ -68,6 +68,9 @@ class Generator {
   // The next token, which the stream takes as well. An error when nothing was pushed, after the
   // last token, and when the context is full.
   Result<GeneratedToken> Next();
+  // The text ends here, before its last token: what was held back of it, as it may be the beginning
+  // of a stop string. Pushing tokens begins another text.
+  std::string Cut() { return head_.Cut(); }
   // Next of several streams of one runner and model in one step: weights are read once for all.
   static std::vector<Result<GeneratedToken>> NextOfAll(std::span<Generator* const> streams);
 

@@ -98,10 +98,11 @@ GstFlowReturn Choose(GstElement* element, GstBuffer* buffer) {
                                                 {self.logits.data(), 1, self.logits.size()});
   const rill::GeneratedToken token = self.head->Choose(self.logits);
   ++self.answer.tokens;
-  self.answer.text += token.text;
   const bool last =
       token.last || (settings.max_tokens > 0 && self.answer.tokens >= settings.max_tokens);
   std::string text = token.text;
+  if (last && !token.last) text += self.head->Cut();
+  self.answer.text += text;
   if (settings.output == rill::AnswerOutput::kAnswer) text = last ? self.answer.text : "";
   if (last && settings.newline) text += '\n';
   if (const GstFlowReturn flow = SendText(element, text, buffer); flow != GST_FLOW_OK) return flow;

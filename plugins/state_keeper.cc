@@ -11,7 +11,12 @@
 namespace rill {
 namespace {
 
-// How many a probe was called for; 0 for an event.
+// What a probe was called for, if it is an event.
+GstEvent* EventIn(GstPadProbeInfo* info) {
+  const bool event = (GST_PAD_PROBE_INFO_TYPE(info) & GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM) != 0;
+  return event ? GST_PAD_PROBE_INFO_EVENT(info) : nullptr;
+}
+
 guint BuffersIn(GstPadProbeInfo* info) {
   const GstPadProbeType type = GST_PAD_PROBE_INFO_TYPE(info);
   if ((type & GST_PAD_PROBE_TYPE_BUFFER) != 0) return 1;
@@ -111,13 +116,14 @@ void StateKeeper::TakeStateBack() const {
 GstPadProbeReturn StateKeeper::Watch(GstPad*, GstPadProbeInfo* info, gpointer data) {
   StateKeeper& keeper = *static_cast<StateKeeper*>(data);
   const guint buffers = BuffersIn(info);
-  if (buffers > 0 || GST_EVENT_IS_SERIALIZED(GST_PAD_PROBE_INFO_EVENT(info))) keeper.HandOutState();
+  GstEvent* event = EventIn(info);
+  if (event == nullptr || GST_EVENT_IS_SERIALIZED(event)) keeper.HandOutState();
   GST_OBJECT_LOCK(keeper.bin_);
   const bool wanted = !keeper.location_.empty();
   const guint interval = keeper.interval_;
   GST_OBJECT_UNLOCK(keeper.bin_);
   if (!wanted) return GST_PAD_PROBE_OK;
-  const bool end = buffers == 0 && GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) == GST_EVENT_EOS;
+  const bool end = event != nullptr && GST_EVENT_TYPE(event) == GST_EVENT_EOS;
   if (end || (buffers > 0 && interval > 0 && keeper.taken_ >= interval)) {
     keeper.taken_ = 0;
     keeper.Send(kSnapshotEvent);
@@ -163,13 +169,12 @@ StateKeeper::ModelResult StateKeeper::OpenTheirModel() const {
 }
 
 StateKeeper::ModelResult StateKeeper::Restore() {
-  constexpr size_t kMostBytes = size_t{1} << 30;
   taken_ = 0;
   const std::string file = location();
   std::error_code ignored;
   if (file.empty() || !std::filesystem::exists(file, ignored))
     return std::shared_ptr<const Model>();
-  const auto bytes = ReadFile(file, kMostBytes);
+  const auto bytes = ReadFile(file, kMostSnapshotBytes);
   if (!bytes) return bytes.error();
   ModelResult model = OpenTheirModel();
   if (!model) return model;

@@ -23,7 +23,6 @@ constexpr const char* kExamples = R"(Examples:
   tail -f readings.csv | rill forecast - --every 60 --horizon 12 --format csv
   rill forecast new.csv --resume plant.state --save-state plant.state)";
 
-constexpr size_t kMostSnapshotBytes = size_t{1} << 30;
 constexpr size_t kShortestHistory = 48;  // rows in a chart
 constexpr int64_t kStepTolerance = 20;   // a step may be off by a 20th: rows jitter
 

@@ -42,8 +42,7 @@ class Conversation {
       : command_(command), model_(std::move(model)), stream_(std::move(stream)) {}
 
   Result<void> Resume(const std::string& path) {
-    constexpr size_t kMostBytes = size_t{1} << 36;
-    const Result<std::vector<std::byte>> bytes = ReadFile(path, kMostBytes);
+    const Result<std::vector<std::byte>> bytes = ReadFile(path, kMostSnapshotBytes);
     if (!bytes) return bytes.error();
     if (Result<void> restored = stream_.Restore(*bytes); !restored)
       return Error{path + ": " + restored.error().message};
@@ -69,6 +68,11 @@ class Conversation {
       over = token->last;
       answer += token->text;
       if (!command_.json) fmt::print("{}", token->text), std::fflush(stdout);
+    }
+    if (!over) {
+      const std::string rest = stream_.Cut();
+      answer += rest;
+      if (!command_.json) fmt::print("{}", rest);
     }
     const auto end = std::chrono::steady_clock::now();
     if (command_.json) {

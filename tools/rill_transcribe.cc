@@ -26,7 +26,6 @@ constexpr const char* kExamples = R"(Examples:
   rill transcribe day.wav --save-state day.state --state-interval 60
   rill transcribe day.wav --save-state day.state --resume day.state)";
 
-constexpr size_t kMostSnapshotBytes = size_t{1} << 30;
 constexpr char kWordsPart[] = "words";  // of a snapshot: final words whose utterance is not over
 constexpr char kClearLine[] = "\r\x1b[K";
 

@@ -54,7 +54,7 @@ std::string Answer(Generator& stream, const std::string& prompt, size_t tokens,
     over = token->last;
     text += token->text;
   }
-  return text;
+  return text + stream.Cut();
 }
 
 std::string PullText(Harness& harness) {
@@ -193,6 +193,26 @@ TEST(LfmGenerate, StopsInTheMiddleOfAnAnswer) {
     gst_object_unref(sink);
     gst_object_unref(pipeline);
   }
+}
+
+TEST(LfmGenerate, AnAnswerThatIsCutLeavesNothingForTheNext) {
+  Generator plain = Open(kOptions);
+  const std::string first = Answer(plain, "one", 12), second = Answer(plain, "two", 12);
+  ASSERT_GT(first.size(), 3u);
+  // Its end may be the beginning of a stop string, until the answer is cut.
+  const std::string stop = first.substr(first.size() - 1) + "never";
+  GeneratorOptions options = kOptions;
+  options.stops = {stop};
+  Generator stopped = Open(options);
+  EXPECT_EQ(Answer(stopped, "one", 12), first);
+  EXPECT_EQ(Answer(stopped, "two", 12), second);
+  Harness harness(Chain("", "max-tokens=12" + kSampling));
+  g_object_set(harness.Find("lfmgenerate"), "stop", stop.c_str(), nullptr);
+  harness.Start("a", kCaps, GST_FORMAT_TIME);
+  ASSERT_EQ(harness.Push("one"), GST_FLOW_OK);
+  EXPECT_EQ(PullText(harness), first);
+  ASSERT_EQ(harness.Push("two"), GST_FLOW_OK);
+  EXPECT_EQ(PullText(harness), second);
 }
 
 TEST(LfmGenerate, GoesOnFromASnapshot) {
