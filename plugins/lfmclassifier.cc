@@ -49,10 +49,13 @@ struct Classifier {
   std::vector<Chain> chains;
   const Chain* chosen = nullptr;  // streaming thread, or while nothing streams
   rill::Fields newest;            // the same: what was said last
+  bool complained = false;        // the same: of missing caps
 };
 
 constexpr auto kBuffers =
     static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST);
+constexpr auto kEvents = static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM |
+                                                      GST_PAD_PROBE_TYPE_EVENT_FLUSH);
 constexpr char kClassifier[] = "lfm-classifier";  // of the bin's data
 
 Classifier& Of(gpointer bin) {
@@ -83,6 +86,7 @@ void Choose(Classifier& self, const Chain& chain) {
 // The next stream may be of the other kind.
 void Unchoose(Classifier& self) {
   self.newest.reset();
+  self.complained = false;
   if (self.chosen == nullptr) return;
   const Chain& chain = *std::exchange(self.chosen, nullptr);
   GstPad* sink = gst_element_get_static_pad(chain.elements.front(), "sink");
@@ -110,14 +114,15 @@ GstPadProbeReturn TakeCaps(Classifier& self, GstEvent* event) {
 }
 
 // What nobody would say otherwise: the tee leads nowhere yet.
-GstFlowReturn SayThatCapsAreMissing(const Classifier& self, const char* what) {
+GstFlowReturn SayThatCapsAreMissing(Classifier& self, const char* what) {
+  if (std::exchange(self.complained, true)) return GST_FLOW_NOT_NEGOTIATED;
   rill::Fail(self.bin, GST_STREAM_ERROR_FORMAT,
              rill::Error{std::string(what) + " before caps that say whether it is video or sound"});
   return GST_FLOW_NOT_NEGOTIATED;
 }
 
 GstPadProbeReturn EnterBuffers(GstPad*, GstPadProbeInfo* info, gpointer data) {
-  const Classifier& self = *static_cast<Classifier*>(data);
+  Classifier& self = *static_cast<Classifier*>(data);
   if (self.chosen != nullptr) return GST_PAD_PROBE_OK;
   gst_mini_object_unref(GST_MINI_OBJECT_CAST(GST_PAD_PROBE_INFO_DATA(info)));
   GST_PAD_PROBE_INFO_DATA(info) = nullptr;
@@ -128,15 +133,18 @@ GstPadProbeReturn EnterBuffers(GstPad*, GstPadProbeInfo* info, gpointer data) {
 GstPadProbeReturn Enter(GstPad*, GstPadProbeInfo* info, gpointer data) {
   Classifier& self = *static_cast<Classifier*>(data);
   GstEvent* event = GST_PAD_PROBE_INFO_EVENT(info);
-  switch (GST_EVENT_TYPE(event)) {
-    case GST_EVENT_CAPS: return TakeCaps(self, event);
-    case GST_EVENT_EOS:
-      if (self.chosen == nullptr) SayThatCapsAreMissing(self, "the stream ended");
-      break;
-    case GST_EVENT_STREAM_START:
-    case GST_EVENT_FLUSH_STOP: self.newest.reset(); break;
-    default: break;
-  }
+  if (GST_EVENT_TYPE(event) == GST_EVENT_CAPS) return TakeCaps(self, event);
+  if (GST_EVENT_TYPE(event) == GST_EVENT_EOS && self.chosen == nullptr)
+    SayThatCapsAreMissing(self, "the stream ended");
+  return GST_PAD_PROBE_OK;
+}
+
+// Behind what the head still says of the stream that ends.
+GstPadProbeReturn ForgetResult(GstPad*, GstPadProbeInfo* info, gpointer data) {
+  GstEvent* event = GST_PAD_PROBE_INFO_EVENT(info);
+  if (GST_EVENT_TYPE(event) == GST_EVENT_STREAM_START ||
+      GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP || rill::IsEvent(event, rill::kResetEvent))
+    static_cast<Classifier*>(data)->newest.reset();
   return GST_PAD_PROBE_OK;
 }
 
@@ -239,13 +247,11 @@ rill::ModelStages Fill(GstBin* bin) {
   }
   gst_element_link_many(stages.backbone, stages.head, results, nullptr);
   rill::AddProbe(stages.head, "src", GST_PAD_PROBE_TYPE_BUFFER, KeepResult, self);
+  rill::AddProbe(stages.head, "src", kEvents, ForgetResult, self);
 
   rill::AddGhostPad(GST_ELEMENT(bin), media, "sink");
   rill::AddProbe(GST_ELEMENT(bin), "sink", GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, rill::PlaceStereo);
-  rill::AddProbe(GST_ELEMENT(bin), "sink",
-                 static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM |
-                                              GST_PAD_PROBE_TYPE_EVENT_FLUSH),
-                 Enter, self);
+  rill::AddProbe(GST_ELEMENT(bin), "sink", GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, Enter, self);
   rill::AddProbe(GST_ELEMENT(bin), "sink", kBuffers, EnterBuffers, self);
   GstPad* out = gst_element_request_pad_simple(results, "src_%u");
   gst_element_add_pad(

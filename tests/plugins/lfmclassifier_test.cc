@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <functional>
 
 #include "tests/plugins/picture_stream.h"
 
@@ -204,27 +205,39 @@ TEST(LfmClassifier, TakesAndMarksBufferLists) {
   gst_harness_teardown(media);
 }
 
-TEST(LfmClassifier, AFlushForgetsTheLabel) {
-  Harness harness("lfmclassifier head=sounds" + kOmni);
-  GstHarness* media = gst_harness_new_with_element(harness.element(), nullptr, "media");
-  harness.Start("a", "audio/x-raw,format=F32LE,rate=16000,channels=1,layout=interleaved",
-                GST_FORMAT_TIME);
+// Behind the flush, the reset or the other stream, and behind what the head still says of the
+// first.
+TEST(LfmClassifier, TheLabelIsForgottenWithItsStream) {
+  const std::string caps = "audio/x-raw,format=F32LE,rate=16000,channels=1,layout=interleaved";
   const std::vector<float> frames(1280, 0.1f), little(16, 0.1f);
-  const auto is_marked = [&](const std::vector<float>& samples) {
-    EXPECT_EQ(harness.Push(std::span<const float>(samples), 0), GST_FLOW_OK);
-    GstBuffer* buffer = gst_harness_try_pull(media);
-    const bool marked = gst_buffer_get_custom_meta(buffer, "LfmClassMeta") != nullptr;
-    gst_buffer_unref(buffer);
-    return marked;
+  const auto flush = [](Harness& harness) {
+    harness.Flush();
+    GstSegment segment;
+    gst_segment_init(&segment, GST_FORMAT_TIME);
+    harness.PushEvent(gst_event_new_segment(&segment));
   };
-  EXPECT_TRUE(is_marked(frames));
-  EXPECT_TRUE(is_marked(little));
-  harness.Flush();
-  GstSegment segment;
-  gst_segment_init(&segment, GST_FORMAT_TIME);
-  harness.PushEvent(gst_event_new_segment(&segment));
-  EXPECT_FALSE(is_marked(little));
-  gst_harness_teardown(media);
+  const auto reset = [](Harness& harness) { SendOwn(harness, "lfm/reset", "r"); };
+  const auto another = [&](Harness& harness) { harness.Start("b", caps, GST_FORMAT_TIME); };
+  for (const std::function<void(Harness&)>& end :
+       std::initializer_list<std::function<void(Harness&)>>{flush, reset, another}) {
+    Harness harness(
+        "lfmclassifier head=sounds report=events on-threshold=0.01 off-threshold=0.01 on-frames=1" +
+        kOmni);
+    GstHarness* media = gst_harness_new_with_element(harness.element(), nullptr, "media");
+    harness.Start("a", caps, GST_FORMAT_TIME);
+    const auto is_marked = [&](const std::vector<float>& samples) {
+      EXPECT_EQ(harness.Push(std::span<const float>(samples), 0), GST_FLOW_OK);
+      GstBuffer* buffer = gst_harness_try_pull(media);
+      const bool marked = gst_buffer_get_custom_meta(buffer, "LfmClassMeta") != nullptr;
+      gst_buffer_unref(buffer);
+      return marked;
+    };
+    EXPECT_TRUE(is_marked(frames));
+    EXPECT_TRUE(is_marked(little));
+    end(harness);
+    EXPECT_FALSE(is_marked(little));
+    gst_harness_teardown(media);
+  }
 }
 
 TEST(LfmClassifier, AStateThatWasNotTakenIsForgottenWithItsStream) {
