@@ -41,10 +41,12 @@ GstEvent* WithTimes(GstEvent* event) {
   const GstSegment* segment = nullptr;
   gst_event_parse_segment(event, &segment);
   if (segment->format == GST_FORMAT_TIME) return event;
-  gst_event_unref(event);
   GstSegment times;
   gst_segment_init(&times, GST_FORMAT_TIME);
-  return gst_event_new_segment(&times);
+  GstEvent* better = gst_event_new_segment(&times);
+  gst_event_set_seqnum(better, gst_event_get_seqnum(event));
+  gst_event_unref(event);
+  return better;
 }
 
 GstEvent* DelaySegment(GstEvent* event, GstClockTime by) {

@@ -6,7 +6,7 @@
  * colours are brought to what the model wants; rows may be padded. With `max-rate` pictures are
  * dropped before they cost anything: of those that come faster the first of each interval is taken,
  * by their running times. A picture that a decoder marks as corrupted is counted and passed over,
- * with one warning a stream.
+ * with one warning a stream. In place of a picture that is not taken a GAP leaves.
  *
  * |[
  * gst-launch-1.0 -q filesrc location=photo.jpg ! decodebin ! videoconvert ! lfmimageenc
@@ -115,14 +115,22 @@ GstFlowReturn Take(GstElement* element, rill::BufferOwner buffer) {
     if (!stage.fresh && rill::WantsReset(element, stage, rill::kResetOnDiscont)) Forget(element);
     stream.discont = true;
   }
-  if (IsToSkip(element, buffer.get())) return GST_FLOW_OK;
+  if (IsToSkip(element, buffer.get())) {
+    if (GST_BUFFER_PTS_IS_VALID(buffer.get()))
+      gst_pad_push_event(
+          rill::SourceOf(element),
+          gst_event_new_gap(GST_BUFFER_PTS(buffer.get()), GST_BUFFER_DURATION(buffer.get())));
+    return GST_FLOW_OK;
+  }
   const rill::MappedPicture mapped(buffer.get(), stream.info);
   if (!mapped)
     return rill::Fail(
         element, GST_STREAM_ERROR_FORMAT,
-        rill::Error{"a picture of " + std::to_string(gst_buffer_get_size(buffer.get())) +
-                    " bytes is smaller than its caps say, which need " +
-                    std::to_string(GST_VIDEO_INFO_SIZE(&stream.info))});
+        rill::Error{"a buffer of " + std::to_string(gst_buffer_get_size(buffer.get())) +
+                    " bytes does not hold the picture of " +
+                    std::to_string(GST_VIDEO_INFO_WIDTH(&stream.info)) + " x " +
+                    std::to_string(GST_VIDEO_INFO_HEIGHT(&stream.info)) +
+                    " that its caps tell of"});
   const rill::Result<std::span<const uint8_t>> pixels = stream.fitter->Run(mapped.picture());
   if (!pixels) return rill::Fail(element, GST_STREAM_ERROR_FORMAT, pixels.error());
   stream.image->Run(*pixels, *stream.block);

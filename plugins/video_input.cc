@@ -14,6 +14,27 @@ YuvMeaning MeaningOf(const GstVideoColorimetry& colorimetry) {
   return meaning;
 }
 
+// Whether the pixels that the caps tell of lie within the buffer: mapping one whose metadata say
+// where its planes are looks only at where they begin. Of the formats that are taken, each plane
+// begins with the component of its number.
+bool Holds(const GstVideoFrame& frame, const GstVideoInfo& info) {
+  if (frame.meta == nullptr) return true;
+  if (GST_VIDEO_FRAME_WIDTH(&frame) < GST_VIDEO_INFO_WIDTH(&info) ||
+      GST_VIDEO_FRAME_HEIGHT(&frame) < GST_VIDEO_INFO_HEIGHT(&info))
+    return false;
+  for (guint i = 0; i < GST_VIDEO_FRAME_N_PLANES(&frame); ++i) {
+    const gint bytes = GST_VIDEO_INFO_COMP_WIDTH(&info, i) * GST_VIDEO_INFO_COMP_PSTRIDE(&info, i);
+    const gint stride = GST_VIDEO_FRAME_PLANE_STRIDE(&frame, i);
+    if (stride < bytes) return false;
+    const auto* begin = static_cast<const guint8*>(GST_VIDEO_FRAME_PLANE_DATA(&frame, i));
+    const auto before = static_cast<size_t>(begin - frame.map[i].data);
+    const size_t rows = static_cast<size_t>(GST_VIDEO_INFO_COMP_HEIGHT(&info, i));
+    const size_t needed = static_cast<size_t>(stride) * (rows - 1) + static_cast<size_t>(bytes);
+    if (frame.map[i].size < before + needed) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 Result<GstVideoInfo> ReadVideoCaps(const GstCaps* caps, const std::string& who) {
@@ -34,8 +55,7 @@ Result<GstVideoInfo> ReadVideoCaps(const GstCaps* caps, const std::string& who) 
 
 MappedPicture::MappedPicture(GstBuffer* buffer, const GstVideoInfo& info)
     : mapped_(gst_video_frame_map(&frame_, &info, buffer, GST_MAP_READ) == TRUE),
-      ok_(mapped_ && GST_VIDEO_FRAME_WIDTH(&frame_) >= GST_VIDEO_INFO_WIDTH(&info) &&
-          GST_VIDEO_FRAME_HEIGHT(&frame_) >= GST_VIDEO_INFO_HEIGHT(&info)) {
+      ok_(mapped_ && Holds(frame_, info)) {
   if (!ok_) return;
   picture_ = {.format = *ParsePixelFormat(GST_VIDEO_INFO_NAME(&info)),
               .width = static_cast<size_t>(GST_VIDEO_INFO_WIDTH(&info)),

@@ -27,7 +27,7 @@ class MappedPicture {
   MappedPicture(const MappedPicture&) = delete;
   MappedPicture& operator=(const MappedPicture&) = delete;
 
-  // False when the buffer, or the picture that its metadata tells of, is too small for its caps.
+  // False when the buffer, or what its metadata says is where, is too small for its caps.
   explicit operator bool() const { return ok_; }
   const Picture& picture() const { return picture_; }
 

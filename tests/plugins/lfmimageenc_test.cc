@@ -92,7 +92,15 @@ TEST(LfmImageEnc, TakesThePartOfABufferThatTheCapsTellOf) {
   EXPECT_EQ(part.Pull()->bytes, whole.Pull()->bytes);
   small.Start("a", caps, GST_FORMAT_TIME);
   EXPECT_EQ(push(small, 19, 8), GST_FLOW_ERROR);
-  EXPECT_THAT(small.BusError(), HasSubstr("smaller than its caps say"));
+  EXPECT_THAT(small.BusError(), HasSubstr("does not hold the picture of 20 x 8"));
+  // Metadata that promise rows which the buffer lacks.
+  Harness cut(Encoder());
+  cut.Start("a", kPictureCaps, GST_FORMAT_TIME);
+  GstBuffer* buffer = gst_buffer_new_memdup(picture.data(), 2 * kPictureStride);
+  gst_buffer_add_video_meta(buffer, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_FORMAT_RGB, kPictureWidth,
+                            kPictureHeight);
+  EXPECT_EQ(gst_harness_push(cut.get(), buffer), GST_FLOW_ERROR);
+  EXPECT_THAT(cut.BusError(), HasSubstr("does not hold"));
 }
 
 TEST(LfmImageEnc, CapsMayChangeInMidStream) {
@@ -121,7 +129,8 @@ TEST(LfmImageEnc, SaysWhatItCannotTake) {
                         "framerate=25/1,interlace-mode=alternate,field-order=top-field-first",
                         192),
               HasSubstr("fields one by one"));
-  EXPECT_THAT(CapsError(kPictureCaps, 100), HasSubstr("100 bytes is smaller than its caps say"));
+  EXPECT_THAT(CapsError(kPictureCaps, 100),
+              HasSubstr("100 bytes does not hold the picture of 22 x 10"));
   EXPECT_THAT(
       StartError("lfmimageenc model-path=" RILL_SOURCE_DIR "/tests/goldens/speech_model.gguf"),
       HasSubstr("no image encoder"));
@@ -137,6 +146,12 @@ TEST(LfmImageEnc, MaxRateDropsBeforeEncoding) {
   EXPECT_THAT(times, ::testing::ElementsAre(0, 120, 200, 320, 400, 520, 600, 720, 800, 920));
   EXPECT_EQ(Stat(harness, "dropped"), 15u);
   EXPECT_THAT(harness.SourceCaps(), HasSubstr("framerate=(fraction)0/1"));
+  GstEvent* gap = harness.PullEvent(GST_EVENT_GAP);
+  ASSERT_NE(gap, nullptr) << "a fusion waits for what does not come";
+  GstClockTime time = 0;
+  gst_event_parse_gap(gap, &time, nullptr);
+  EXPECT_EQ(time, TimeOfPicture(1));
+  gst_event_unref(gap);
   // After a pause the grid begins anew.
   ASSERT_EQ(harness.Push(MakePicture(1), 10 * GST_SECOND + 7), GST_FLOW_OK);
   ASSERT_EQ(harness.Push(MakePicture(1), 10 * GST_SECOND + 99 * GST_MSECOND), GST_FLOW_OK);
