@@ -15,8 +15,9 @@ bool IsPrintable(std::string_view label) {
   if (label.empty()) return false;
   while (!label.empty()) {
     const Utf8Front front = ReadUtf8(label);
-    const auto first = static_cast<unsigned char>(label[0]);
-    if (front.kind != Utf8Front::Kind::kWhole || first < 0x20 || first == 0x7F) return false;
+    const auto byte = [&](size_t i) { return static_cast<unsigned char>(label[i]); };
+    if (front.kind != Utf8Front::Kind::kWhole || byte(0) < 0x20 || byte(0) == 0x7F) return false;
+    if (byte(0) == 0xC2 && byte(1) < 0xA0) return false;  // the controls U+0080 to U+009F
     label.remove_prefix(front.bytes);
   }
   return true;

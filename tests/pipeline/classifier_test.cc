@@ -291,7 +291,9 @@ TEST(Classifier, RefusesLabelsThatCannotBePrinted) {
   const size_t at = bytes.find(label);
   ASSERT_NE(at, std::string::npos);
   const std::string path = ::testing::TempDir() + "rill_labels." + std::to_string(getpid());
-  for (const char* bad : {"no\nshape", "no\x7Fshape", "no shap\xC3", "\x1B[31mred"}) {
+  for (const char* bad : {"no\nshape", "no\x7Fshape", "no shap\xC3", "\x1B[31mred",
+                          "\xC2\x9B"
+                          "31mred"}) {
     std::ofstream(path, std::ios::binary) << std::string(bytes).replace(at, label.size(), bad);
     const auto model = Model::Shared(path);
     ASSERT_FALSE(model) << bad;
