@@ -345,7 +345,6 @@ GstFlowReturn Take(GstAggregator* aggregator, Source& source, const rill::FusedF
   const bool jumped = GST_BUFFER_IS_DISCONT(buffer) && source.heard;
   if (jumped && rill::WantsReset(element, self.stage, rill::kResetOnDiscont))
     Forget(element, "the stream jumped");
-  source.heard = true;
   rill::Result<void> run = Run(self, notes->use);
   if (!run && self.backbone->CheckRoom() &&
       rill::ForgivesNonFinite(element, self.stage, run.error())) {
@@ -355,6 +354,7 @@ GstFlowReturn Take(GstAggregator* aggregator, Source& source, const rill::FusedF
     run = Run(self, notes->use);
   }
   if (!run) return rill::Fail(element, GST_STREAM_ERROR_DECODE, run.error());
+  source.heard = true;
   if (notes->use == rill::FrameUse::kKept) Count(element, frame.time, kept);
   GstBuffer* out = rill::WriteFrame(*self.block, *notes);
   GST_BUFFER_PTS(out) = frame.time;

@@ -46,7 +46,7 @@ class Run {
                                 : ": is shorter than a frame of the model")};
     return {};
   }
-  // Whether it failed because the file holds no picture.
+  // Whether it failed because the file holds no picture, or there is no camera.
   bool FoundNoPicture() const { return found_no_picture_; }
 
  private:
@@ -128,6 +128,7 @@ void Run::PrintWhole() const { PrintLabels(stream_.head().Mean(), std::nullopt);
 Result<void> Run::Watch() {
   Result<PictureReader> reader =
       command_.live ? PictureReader::OpenLive(command_.source) : PictureReader::OpenFile(file_);
+  if (!reader) found_no_picture_ = command_.live;
   if (!reader) return reader.error();
   std::optional<Progress> progress;
   while (!Interrupted()) {

@@ -242,19 +242,26 @@ TEST(LfmFusion, AfterASeekFramesHaveTheirRunningTimes) {
 TEST(LfmFusion, TheBeginningOfASecondCameraIsNoJump) {
   const std::string camera = " videotestsrc num-buffers=3 ! " + std::string(kPictureCaps) +
                              " ! lfmimageenc" + kOmni + "! f.";
-  GstElement* pipeline = gst_parse_launch(("lfmfusion name=f reset-on=discont" + kOmni +
-                                           "! appsink name=out sync=false" + camera + camera)
-                                              .c_str(),
-                                          nullptr);
-  gst_element_set_state(pipeline, GST_STATE_PLAYING);
-  size_t i = 0;
-  for (GstSample* sample : SamplesOf(pipeline, 6)) {
-    EXPECT_EQ(GST_BUFFER_IS_DISCONT(gst_sample_get_buffer(sample)), i++ == 0);
-    gst_sample_unref(sample);
-  }
-  EXPECT_EQ(i, 6u);
-  gst_element_set_state(pipeline, GST_STATE_NULL);
-  gst_object_unref(pipeline);
+  const auto play = [&](const std::string& reset_on) {
+    GstElement* pipeline = gst_parse_launch(("lfmfusion name=f reset-on=" + reset_on + kOmni +
+                                             "! appsink name=out sync=false" + camera + camera)
+                                                .c_str(),
+                                            nullptr);
+    gst_element_set_state(pipeline, GST_STATE_PLAYING);
+    std::vector<std::string> frames;
+    for (GstSample* sample : SamplesOf(pipeline, 6)) {
+      GstBuffer* buffer = gst_sample_get_buffer(sample);
+      EXPECT_EQ(GST_BUFFER_IS_DISCONT(buffer), frames.empty());
+      frames.emplace_back(gst_buffer_get_size(buffer), '\0');
+      gst_buffer_extract(buffer, 0, frames.back().data(), frames.back().size());
+      gst_sample_unref(sample);
+    }
+    EXPECT_EQ(frames.size(), 6u);
+    gst_element_set_state(pipeline, GST_STATE_NULL);
+    gst_object_unref(pipeline);
+    return frames;
+  };
+  EXPECT_EQ(play("discont"), play("flush"));
 }
 
 TEST(LfmFusion, TakesNothingOfAPadWhoseCapsItRefused) {
