@@ -31,7 +31,7 @@ PICTURES = 192  # in a batch, about
 MOST = 48  # clips in a batch
 # In training the noise grows from the first to the second over the first batches: from full noise alone, nothing is
 # ever learned.
-EASY_BATCHES = 1200
+EASY_BATCHES = 800
 DECIBELS = ((6.0, 36.0), (-18.0, 12.0))  # of a word over the noise, from and to
 MOST_NOISE = (0.05, 4.0)  # of the pictures, as noisy_pictures has it; half of them have a quarter of it or less
 UNTOLD = 0.1  # weight of frames before anything of the digit has come

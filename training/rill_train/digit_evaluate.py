@@ -49,7 +49,7 @@ class Pairs:
             pictures.append(self.pixels[digit][rng.integers(len(self.pixels[digit]))])
         pixels = digit_batches.noisy_pictures(rng, np.stack(pictures), shown, noise)
         span = digit_batches.SPAN * digit_batches.FRAME_SECONDS
-        return np.stack(samples), pixels, span * (np.arange(shown) + 0.5) / shown, classes
+        return np.stack(samples), pixels, span * np.arange(shown) / shown, classes
 
     @torch.no_grad()
     def scores(self, model, decibels=DECIBELS, noise=NOISE, shown=SHOWN, count=COUNT):
