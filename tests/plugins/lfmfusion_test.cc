@@ -117,6 +117,20 @@ TEST(LfmFusion, GapsAndEndsDoNotBlockTheOthers) {
   EXPECT_EQ(fused.Pull()->pts, 120 * GST_MSECOND);
 }
 
+TEST(LfmFusion, APictureThatIsDroppedHoldsNobodyUp) {
+  const std::vector<float> sound = MakeSound(2 * kHop, 2);
+  Fused fused({.encoder = "lfmimageenc max-rate=1" + kOmni});
+  fused.See(MakePicture(1), 0);
+  fused.See(MakePicture(2), 100 * GST_MSECOND);
+  for (size_t i = 0; i < 2; ++i)
+    fused.Hear(std::span(sound).subspan(i * kHop, kHop), i * 40 * GST_MSECOND);
+  for (const GstClockTime time : {0, 0, 40}) {
+    const auto frame = fused.Pull();
+    ASSERT_TRUE(frame);
+    EXPECT_EQ(frame->pts, time * GST_MSECOND);
+  }
+}
+
 TEST(LfmFusion, ALivePadThatIsSilentIsWaitedForNoLongerThanTheLatency) {
   Fused fused({.properties = "latency=100000000",
                .clock = "is-live=true do-timestamp=true min-latency=0 max-latency=-1"});
