@@ -9,7 +9,7 @@
 
 namespace rill {
 
-Result<ResumePoint> CheckSensorSnapshot(std::shared_ptr<const Model> model,
+Result<ResumePoint> CheckSensorSnapshot(const std::shared_ptr<const Model>& model,
                                         std::span<const std::byte> bytes) {
   const Result<Snapshot> snapshot = Snapshot::Parse(bytes);
   if (!snapshot) return snapshot.error();
@@ -29,7 +29,7 @@ Result<ResumePoint> CheckSensorSnapshot(std::shared_ptr<const Model> model,
   return ResumePoint{channels, snapshot->position, sensor->last_ns()};
 }
 
-Result<ResumePoint> CheckSpeechSnapshot(std::shared_ptr<const Model> model,
+Result<ResumePoint> CheckSpeechSnapshot(const std::shared_ptr<const Model>& model,
                                         std::span<const std::byte> bytes) {
   const Result<Snapshot> snapshot = Snapshot::Parse(bytes);
   if (!snapshot) return snapshot.error();
@@ -41,7 +41,7 @@ Result<ResumePoint> CheckSpeechSnapshot(std::shared_ptr<const Model> model,
   return ResumePoint{1, snapshot->position};
 }
 
-Result<ResumePoint> CheckClassSnapshot(std::shared_ptr<const Model> model,
+Result<ResumePoint> CheckClassSnapshot(const std::shared_ptr<const Model>& model,
                                        std::span<const std::byte> bytes) {
   const Result<Snapshot> snapshot = Snapshot::Parse(bytes);
   if (!snapshot) return snapshot.error();
@@ -57,7 +57,7 @@ Result<ResumePoint> CheckClassSnapshot(std::shared_ptr<const Model> model,
   return Error{"snapshot has no state for a head of the model that classifies"};
 }
 
-Result<ResumePoint> CheckTextSnapshot(std::shared_ptr<const Model> model,
+Result<ResumePoint> CheckTextSnapshot(const std::shared_ptr<const Model>& model,
                                       std::span<const std::byte> bytes) {
   const Result<Snapshot> snapshot = Snapshot::Parse(bytes);
   if (!snapshot) return snapshot.error();

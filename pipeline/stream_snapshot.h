@@ -22,17 +22,17 @@ struct ResumePoint {
 
 // Checks that every stage of the model restores from the bytes, so that what is wrong is said
 // before a stream starts.
-Result<ResumePoint> CheckSensorSnapshot(std::shared_ptr<const Model> model,
+Result<ResumePoint> CheckSensorSnapshot(const std::shared_ptr<const Model>& model,
                                         std::span<const std::byte> bytes);
 // The same for a transcribed stream, but for its decoder, whose options the model does not know.
-Result<ResumePoint> CheckSpeechSnapshot(std::shared_ptr<const Model> model,
+Result<ResumePoint> CheckSpeechSnapshot(const std::shared_ptr<const Model>& model,
                                         std::span<const std::byte> bytes);
 // The same for a stream of pictures or of sound that is classified.
-Result<ResumePoint> CheckClassSnapshot(std::shared_ptr<const Model> model,
+Result<ResumePoint> CheckClassSnapshot(const std::shared_ptr<const Model>& model,
                                        std::span<const std::byte> bytes);
 
 // The same for a stream of text.
-Result<ResumePoint> CheckTextSnapshot(std::shared_ptr<const Model> model,
+Result<ResumePoint> CheckTextSnapshot(const std::shared_ptr<const Model>& model,
                                       std::span<const std::byte> bytes);
 
 }  // namespace rill

@@ -27,10 +27,10 @@ namespace {
 
 rill::ModelStages Fill(GstBin* bin) {
   GstElement* encoder = rill::AddElement(bin, "lfmsensorenc", "encoder");
-  const rill::ModelStages stages = {.encoders = {encoder},
-                                    .backbone = rill::AddElement(bin, "lfmbackbone", "backbone"),
-                                    .head = rill::AddElement(bin, "lfmforecast", "head"),
-                                    .entry = encoder};
+  rill::ModelStages stages = {.encoders = {encoder},
+                              .backbone = rill::AddElement(bin, "lfmbackbone", "backbone"),
+                              .head = rill::AddElement(bin, "lfmforecast", "head"),
+                              .entry = encoder};
   g_object_set(stages.head, "format", static_cast<gint>(rill::ForecastFormat::kJson), nullptr);
   gst_element_link_many(encoder, stages.backbone, stages.head, nullptr);
   rill::AddGhostPad(GST_ELEMENT(bin), encoder, "sink");

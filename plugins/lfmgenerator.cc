@@ -25,7 +25,7 @@ namespace {
 
 rill::ModelStages Fill(GstBin* bin) {
   GstElement* encoder = rill::AddElement(bin, "lfmtextenc", "encoder");
-  const rill::ModelStages stages = {.encoders = {encoder},
+  rill::ModelStages stages = {.encoders = {encoder},
                                     .backbone = rill::AddElement(bin, "lfmbackbone", "backbone"),
                                     .head = rill::AddElement(bin, "lfmgenerate", "head"),
                                     .entry = encoder};

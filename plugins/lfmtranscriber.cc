@@ -36,10 +36,10 @@ rill::ModelStages Fill(GstBin* bin) {
   gst_util_set_object_arg(G_OBJECT(floats), "caps", "audio/x-raw,format=" GST_AUDIO_NE(F32));
   GstElement* resample = rill::AddElement(bin, "audioresample", "resample");
   GstElement* encoder = rill::AddElement(bin, "lfmaudioenc", "encoder");
-  const rill::ModelStages stages = {.encoders = {encoder},
-                                    .backbone = rill::AddElement(bin, "lfmbackbone", "backbone"),
-                                    .head = rill::AddElement(bin, "lfmtranscribe", "head"),
-                                    .entry = encoder};
+  rill::ModelStages stages = {.encoders = {encoder},
+                              .backbone = rill::AddElement(bin, "lfmbackbone", "backbone"),
+                              .head = rill::AddElement(bin, "lfmtranscribe", "head"),
+                              .entry = encoder};
   g_object_set(stages.backbone, "model-path", rill::kDefaultSpeechModel, nullptr);
   gst_element_link_many(convert, floats, resample, encoder, stages.backbone, stages.head, nullptr);
   rill::AddGhostPad(GST_ELEMENT(bin), convert, "sink");

@@ -24,7 +24,7 @@ struct UnrefBytes {
 class StateKeeper {
  public:
   // Whether bytes restore into a model, and where the stream goes on.
-  using Check = Result<ResumePoint> (*)(std::shared_ptr<const Model> model,
+  using Check = Result<ResumePoint> (*)(const std::shared_ptr<const Model>& model,
                                         std::span<const std::byte> bytes);
   using ModelResult = Result<std::shared_ptr<const Model>>;
 

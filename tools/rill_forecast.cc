@@ -83,7 +83,7 @@ Result<void> Run::OpenSession(size_t channels) {
     if (at_.front() < session_->rows())
       return Error{fmt::format("--at {} lies before the {} rows that the resumed state has seen",
                                at_.front(), session_->rows())};
-    if (const Result<void> emitted = Emit(); !emitted) return emitted;
+    if (Result<void> emitted = Emit(); !emitted) return emitted;
   }
   return {};
 }
@@ -93,7 +93,7 @@ Result<Forecast> Run::Ask() {
   const size_t most = model_->forecast()->horizon();
   size_t rows_a_step = 1;
   if (step_ns_ > 0) {
-    const Result<Forecast> next = session_->Peek(1);
+    Result<Forecast> next = session_->Peek(1);
     if (!next) return next;
     const int64_t row_ns = next->step_ns;
     const int64_t rows = row_ns > 0 ? (step_ns_ + row_ns / 2) / row_ns : 0;
@@ -158,17 +158,17 @@ Result<void> Run::End() {
   if (!session_) return Error{"no row has been seen, so there is nothing to forecast from"};
   const bool at_end = command_.at.empty() && emitted_at_ != session_->rows();
   if (at_end)
-    if (const Result<void> emitted = Emit(); !emitted) return emitted;
+    if (Result<void> emitted = Emit(); !emitted) return emitted;
   if (const uint64_t skipped = file_->stats().bad_rows + refused_; skipped > 0)
     Note(fmt::format("{}: {} rows could not be used and were skipped", file_->name(), skipped));
   if (!command_.plot.empty() && !chart_.columns.empty()) {
-    if (const Result<void> drawn = WriteChart(chart_, command_.plot); !drawn) return drawn;
+    if (Result<void> drawn = WriteChart(chart_, command_.plot); !drawn) return drawn;
     if (chart_.columns.size() > kMostPanels)
       Note(fmt::format("the chart shows the first {} of {} columns", kMostPanels,
                        chart_.columns.size()));
   }
   if (!command_.save_state.empty())
-    if (const Result<void> saved = WriteAtomically(command_.save_state, session_->Save()); !saved)
+    if (Result<void> saved = WriteAtomically(command_.save_state, session_->Save()); !saved)
       return saved;
   if (!at_.empty() && !Interrupted())
     return Error{fmt::format("--at {} lies after the end: {} has {} rows", at_.front(),
@@ -206,13 +206,13 @@ Result<void> Run::All() {
       if (!*row) break;
       progress.Update(file_->stats().bytes);
       if (!session_)
-        if (const Result<void> opened = OpenSession((*row)->values.size()); !opened) return opened;
+        if (Result<void> opened = OpenSession((*row)->values.size()); !opened) return opened;
       if (!Wanted()) {
         if (!DrawsOn()) break;
         chart_.actual.push_back({(*row)->unix_ns, (*row)->values});
         continue;
       }
-      if (const Result<void> taken = Take(**row); !taken) return taken;
+      if (Result<void> taken = Take(**row); !taken) return taken;
     }
   }
   return End();

@@ -172,13 +172,13 @@ Result<void> Run::All() {
                                    : AudioReader::OpenFile(file_, stream_.rate());
   if (!reader) return reader.error();
   fmt::print("{}", writer_.Header());
-  const Result<void> heard = Listen(*reader);
+  Result<void> heard = Listen(*reader);
   // The state is that of a stream that may go on: the silence of Finish() is not in it.
   if (heard && stream_.position() == 0) return Error{file_ + ": holds no sound"};
   if (heard && !command_.save_state.empty())
     if (Result<void> saved = Save(); !saved) return saved;
   // What was heard before a failure is not lost.
-  const Result<void> finished = stream_.Finish();
+  Result<void> finished = stream_.Finish();
   Print();
   if (!utterance_.empty()) fmt::print("{}", writer_.Utterance(utterance_));
   if (!heard) return heard;
