@@ -90,7 +90,7 @@ void Forget(GstElement* element, const char* why) {
   Impl& self = Of(element);
   if (self.backbone) self.backbone->Reset();
   self.snapshots.GiveUp(GST_AGGREGATOR(element), why);
-  self.position = {.newest = self.position.newest};
+  self.position = {.taken = 0, .newest = self.position.newest, .kept = {}};
   self.newest = 0;
   for (auto& [pad, source] : self.sources) source.heard = false;
   MarkAll(self);
