@@ -64,11 +64,8 @@ GstPadProbeReturn PlaceStereo(GstPad*, GstPadProbeInfo* info, gpointer) {
       placed, "channel-mask", GST_TYPE_BITMASK,
       GST_AUDIO_CHANNEL_POSITION_MASK(FRONT_LEFT) | GST_AUDIO_CHANNEL_POSITION_MASK(FRONT_RIGHT),
       nullptr);
-  GstEvent* better = gst_event_new_caps(placed);
-  gst_event_set_seqnum(better, gst_event_get_seqnum(event));
+  GST_PAD_PROBE_INFO_DATA(info) = InPlaceOf(event, gst_event_new_caps(placed));
   gst_caps_unref(placed);
-  gst_event_unref(event);
-  GST_PAD_PROBE_INFO_DATA(info) = better;
   return GST_PAD_PROBE_OK;
 }
 

@@ -37,26 +37,26 @@ bool IsSameTimeline(const GstSegment& a, const GstSegment& b) {
          a.base == b.base && a.offset == b.offset;
 }
 
+GstEvent* InPlaceOf(GstEvent* event, GstEvent* better) {
+  gst_event_set_seqnum(better, gst_event_get_seqnum(event));
+  gst_event_unref(event);
+  return better;
+}
+
 GstEvent* WithTimes(GstEvent* event) {
   const GstSegment* segment = nullptr;
   gst_event_parse_segment(event, &segment);
   if (segment->format == GST_FORMAT_TIME) return event;
   GstSegment times;
   gst_segment_init(&times, GST_FORMAT_TIME);
-  GstEvent* better = gst_event_new_segment(&times);
-  gst_event_set_seqnum(better, gst_event_get_seqnum(event));
-  gst_event_unref(event);
-  return better;
+  return InPlaceOf(event, gst_event_new_segment(&times));
 }
 
 GstEvent* DelaySegment(GstEvent* event, GstClockTime by) {
   GstSegment segment;
   gst_event_copy_segment(event, &segment);
   segment.base += by;
-  GstEvent* later = gst_event_new_segment(&segment);
-  gst_event_set_seqnum(later, gst_event_get_seqnum(event));
-  gst_event_unref(event);
-  return later;
+  return InPlaceOf(event, gst_event_new_segment(&segment));
 }
 
 void AddProbe(GstElement* element, const char* pad_name, GstPadProbeType type,

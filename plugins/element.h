@@ -58,9 +58,11 @@ bool IsLive(GstPad* sink);
 // Whether times mean the same in both: a segment may only have got another end or position.
 bool IsSameTimeline(const GstSegment& a, const GstSegment& b);
 
+// `better`, as what became of the event, which it takes.
+GstEvent* InPlaceOf(GstEvent* event, GstEvent* better);
+
 // A SEGMENT in which frames can have times: another format's, as of a file without a container,
-// becomes one that starts at 0; takes
-// the event.
+// becomes one that starts at 0; takes the event.
 GstEvent* WithTimes(GstEvent* event);
 
 // The SEGMENT with running times that are later by so much; takes the event.

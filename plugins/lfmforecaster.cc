@@ -26,15 +26,9 @@
 namespace {
 
 rill::ModelStages Fill(GstBin* bin) {
-  GstElement* encoder = rill::AddElement(bin, "lfmsensorenc", "encoder");
-  rill::ModelStages stages = {.encoders = {encoder},
-                              .backbone = rill::AddElement(bin, "lfmbackbone", "backbone"),
-                              .head = rill::AddElement(bin, "lfmforecast", "head"),
-                              .entry = encoder};
+  rill::ModelStages stages = rill::AddStages(bin, "lfmsensorenc", "lfmforecast");
   g_object_set(stages.head, "format", static_cast<gint>(rill::ForecastFormat::kJson), nullptr);
-  gst_element_link_many(encoder, stages.backbone, stages.head, nullptr);
-  rill::AddGhostPad(GST_ELEMENT(bin), encoder, "sink");
-  rill::AddGhostPad(GST_ELEMENT(bin), stages.head, "src");
+  rill::AddGhostPad(GST_ELEMENT(bin), stages.entry, "sink");
   return stages;
 }
 

@@ -24,14 +24,8 @@
 namespace {
 
 rill::ModelStages Fill(GstBin* bin) {
-  GstElement* encoder = rill::AddElement(bin, "lfmtextenc", "encoder");
-  rill::ModelStages stages = {.encoders = {encoder},
-                              .backbone = rill::AddElement(bin, "lfmbackbone", "backbone"),
-                              .head = rill::AddElement(bin, "lfmgenerate", "head"),
-                              .entry = encoder};
-  gst_element_link_many(encoder, stages.backbone, stages.head, nullptr);
-  rill::AddGhostPad(GST_ELEMENT(bin), encoder, "sink");
-  rill::AddGhostPad(GST_ELEMENT(bin), stages.head, "src");
+  rill::ModelStages stages = rill::AddStages(bin, "lfmtextenc", "lfmgenerate");
+  rill::AddGhostPad(GST_ELEMENT(bin), stages.entry, "sink");
   return stages;
 }
 

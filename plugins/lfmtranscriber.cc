@@ -35,16 +35,11 @@ rill::ModelStages Fill(GstBin* bin) {
   GstElement* floats = rill::AddElement(bin, "capsfilter", "floats");
   gst_util_set_object_arg(G_OBJECT(floats), "caps", "audio/x-raw,format=" GST_AUDIO_NE(F32));
   GstElement* resample = rill::AddElement(bin, "audioresample", "resample");
-  GstElement* encoder = rill::AddElement(bin, "lfmaudioenc", "encoder");
-  rill::ModelStages stages = {.encoders = {encoder},
-                              .backbone = rill::AddElement(bin, "lfmbackbone", "backbone"),
-                              .head = rill::AddElement(bin, "lfmtranscribe", "head"),
-                              .entry = encoder};
+  rill::ModelStages stages = rill::AddStages(bin, "lfmaudioenc", "lfmtranscribe");
   g_object_set(stages.backbone, "model-path", rill::kDefaultSpeechModel, nullptr);
-  gst_element_link_many(convert, floats, resample, encoder, stages.backbone, stages.head, nullptr);
+  gst_element_link_many(convert, floats, resample, stages.entry, nullptr);
   rill::AddGhostPad(GST_ELEMENT(bin), convert, "sink");
   rill::AddProbe(GST_ELEMENT(bin), "sink", GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, rill::PlaceStereo);
-  rill::AddGhostPad(GST_ELEMENT(bin), stages.head, "src");
   return stages;
 }
 

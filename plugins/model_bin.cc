@@ -148,4 +148,15 @@ GstElement* AddElement(GstBin* bin, const char* factory, const char* name) {
   return element;
 }
 
+ModelStages AddStages(GstBin* bin, const char* encoder, const char* head) {
+  GstElement* first = AddElement(bin, encoder, "encoder");
+  ModelStages stages = {.encoders = {first},
+                        .backbone = AddElement(bin, "lfmbackbone", "backbone"),
+                        .head = AddElement(bin, head, "head"),
+                        .entry = first};
+  gst_element_link_many(first, stages.backbone, stages.head, nullptr);
+  AddGhostPad(GST_ELEMENT(bin), stages.head, "src");
+  return stages;
+}
+
 }  // namespace rill

@@ -46,4 +46,8 @@ void InstallForwarded(GstElementClass* element_class, std::initializer_list<GPar
 // A new element in the bin, which owns it.
 GstElement* AddElement(GstBin* bin, const char* factory, const char* name);
 
+// `encoder`, the backbone and `head`, linked, as the elements of those names; the head's source pad
+// becomes that of the bin.
+ModelStages AddStages(GstBin* bin, const char* encoder, const char* head);
+
 }  // namespace rill
