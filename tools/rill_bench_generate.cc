@@ -10,6 +10,7 @@
 #include "tools/bench.h"
 #include "tools/commands.h"
 #include "tools/console.h"
+#include "tools/context_flags.h"
 #include "tools/rill_bench.h"
 
 namespace rill {
@@ -203,9 +204,8 @@ void AddBenchGenerate(CLI::App& bench, int& code) {
   add("--threads", options->threads, "Threads; 0: one a core");
   add("--repeats", options->repeats, "Of each measurement; the median counts")
       ->check(CLI::Range(1, 99));
-  add("--context", options->context.context, "Tokens that attention sees; 0: as many as needed");
-  add("--window", options->context.window, "or so many of the last tokens");
-  add("--sinks", options->context.sinks, "and so many of the first");
+  AddContextFlags(*command, options->context, 0,
+                  "Tokens that attention sees; 0: as many as needed");
   add("--stream", options->stream, "Instead: tokens read in blocks; speed and memory on the way");
   add("--state", options->state, "with --stream: file to go on from, if it is there, and to leave");
   command->add_flag("--json", options->json, "One JSON object; with --stream, one a line");

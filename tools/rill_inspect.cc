@@ -8,6 +8,7 @@
 #include "pipeline/session.h"
 #include "tools/commands.h"
 #include "tools/console.h"
+#include "tools/context_flags.h"
 #include "tools/metrics.h"
 
 namespace rill {
@@ -349,10 +350,8 @@ void AddInspect(CLI::App& app, int& code) {
   CLI::App* command = app.add_subcommand("inspect", "Show what a model file holds");
   command->footer(kExamples);
   command->add_option("MODEL", options->model, "GGUF file or name of a model")->required();
-  command->add_option("--context", options->context.context,
-                      "Text: tokens that attention sees, for the size of the state");
-  command->add_option("--window", options->context.window, "Text: or so many of the last tokens");
-  command->add_option("--sinks", options->context.sinks, "Text: and so many of the first");
+  AddContextFlags(*command, options->context, 1,
+                  "Text: tokens that attention sees, for the size of the state");
   command->add_flag("--tensors", options->tensors, "List the tensors");
   command->add_flag("--keys", options->keys, "List the keys");
   command->add_flag("--json", options->json, "One JSON object instead of tables");

@@ -1,0 +1,22 @@
+#include "tools/context_flags.h"
+
+namespace rill {
+
+void AddContextFlags(CLI::App& command, Model::Options& options, size_t least,
+                     const std::string& help) {
+  constexpr size_t kMostTokens = 1 << 24, kMostSinks = 1 << 20;
+  command.add_option("--context", options.context, help)
+      ->capture_default_str()
+      ->check(CLI::Range(least, kMostTokens));
+  CLI::Option* window = command
+                            .add_option("--window", options.window,
+                                        "Go on for ever: attention sees so many of the last tokens")
+                            ->capture_default_str()
+                            ->check(CLI::Range(size_t{0}, kMostTokens));
+  command.add_option("--sinks", options.sinks, "and so many of the first")
+      ->capture_default_str()
+      ->check(CLI::Range(size_t{0}, kMostSinks))
+      ->needs(window);
+}
+
+}  // namespace rill
