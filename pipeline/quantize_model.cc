@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -80,6 +81,7 @@ class GgufWriter {
     constexpr std::byte kZeros[kAlignment] = {};
     Bytes(std::span(kZeros).first(Aligned(at_) - at_));
   }
+  bool is_open() const { return file_.is_open(); }
   bool Close() {
     file_.close();
     return !file_.fail();
@@ -90,27 +92,29 @@ class GgufWriter {
   uint64_t at_ = 0;
 };
 
-// The bytes of the keys, with general.file_type and the alignment that the new file has.
-std::vector<std::byte> Keys(const Weights& weights, TensorType type) {
-  std::vector<std::byte> keys(weights.key_bytes().begin(), weights.key_bytes().end());
-  const auto set = [&](std::string_view key, uint32_t value) {
-    constexpr uint32_t kUint32 = 4;
-    const auto name = std::as_bytes(std::span(key));
-    auto at = std::search(keys.begin(), keys.end(), name.begin(), name.end());
-    if (at == keys.end() || keys.end() - at < std::ssize(name) + 8) return;
-    at += std::ssize(name);
-    uint32_t kind = 0;
-    std::memcpy(&kind, &*at, sizeof kind);
-    if (kind == kUint32) std::memcpy(&*at + sizeof kind, &value, sizeof value);
+// The keys, with the file type of the new file and without an alignment: it has the usual one.
+void WriteKeys(const Weights& weights, TensorType type, GgufWriter& file) {
+  constexpr std::string_view kFileType = "general.file_type";
+  const auto is_kept = [](const Weights::RawKey& key) {
+    return key.name != kFileType && key.name != "general.alignment";
   };
-  for (const FileType& file_type : kFileTypes)
-    if (file_type.type == type) set("general.file_type", file_type.number);
-  set("general.alignment", kAlignment);
-  return keys;
+  file.Put(static_cast<uint64_t>(std::ranges::count_if(weights.raw_keys(), is_kept)) + 1);
+  for (const Weights::RawKey& key : weights.raw_keys())
+    if (is_kept(key)) file.Bytes(key.bytes);
+  constexpr uint32_t kUint32 = 4;  // of the format
+  file.Text(kFileType);
+  file.Put(kUint32);
+  file.Put(std::ranges::find(kFileTypes, type, &FileType::type)->number);
 }
 
-// The numbers of a tensor in another type, a piece of rows at a time.
-void Convert(const Tensor& tensor, TensorType type, Workers& workers, GgufWriter& file) {
+bool IsFinite(std::span<const float> values) {
+  return std::ranges::all_of(values, [](float value) { return std::isfinite(value); });
+}
+
+// The numbers of a tensor in another type, a piece of rows at a time. Refuses numbers that are not
+// finite, or not in the other type.
+Result<void> Convert(const std::string& name, const Tensor& tensor, TensorType type,
+                     Workers& workers, GgufWriter& file) {
   constexpr uint64_t kPiece = uint64_t{1} << 22;  // elements, whole rows of at most 2^22
   const uint64_t row = tensor.extents[0];
   const TensorTypeInfo from = Info(tensor.type), to = Info(type);
@@ -120,24 +124,33 @@ void Convert(const Tensor& tensor, TensorType type, Workers& workers, GgufWriter
   for (uint64_t first = 0; first < rows; first += together) {
     const size_t count = std::min(together, rows - first);
     std::vector<std::byte> bytes(count * row_to);
+    std::vector<uint8_t> sound(count);
     workers.Run(count, [&](size_t i, size_t) {
       std::vector<float> values(row);
+      const auto out = std::span(bytes).subspan(i * row_to, row_to);
       ToFloat(tensor.type, tensor.bytes.subspan((first + i) * row_from, row_from), values);
-      FromFloat(type, values, std::span(bytes).subspan(i * row_to, row_to));
+      if (!IsFinite(values)) return;
+      FromFloat(type, values, out);
+      ToFloat(type, out, values);
+      sound[i] = IsFinite(values);
     });
+    if (const auto bad = std::ranges::find(sound, 0); bad != sound.end())
+      return Error{"row " + std::to_string(first + static_cast<uint64_t>(bad - sound.begin())) +
+                   " of tensor " + name + " holds numbers that are not finite in " +
+                   std::string(from.name) + " or in " + std::string(to.name)};
     file.Bytes(bytes);
   }
+  return {};
 }
 
-// Whether all of it could be written.
-bool Write(const Weights& weights, const QuantizeOptions& options, const std::string& path,
-           const std::function<void(size_t)>& progress) {
+Result<void> Write(const Weights& weights, const QuantizeOptions& options, const std::string& path,
+                   const std::function<void(size_t)>& progress) {
   GgufWriter file(path);
+  if (!file.is_open()) return Error{"cannot write " + path + ": " + std::strerror(errno)};
   file.Bytes(std::as_bytes(std::span("GGUF", 4)));
   file.Put(uint32_t{3});
   file.Put(uint64_t{weights.tensors().size()});
-  file.Put(uint64_t{weights.keys().size()});
-  file.Bytes(Keys(weights, options.matrices));
+  WriteKeys(weights, options.matrices, file);
   uint64_t offset = 0;
   for (const auto& [name, tensor] : weights.tensors()) {
     const TensorType type = TypeOf(name, tensor, options);
@@ -156,12 +169,13 @@ bool Write(const Weights& weights, const QuantizeOptions& options, const std::st
     const TensorType type = TypeOf(name, tensor, options);
     if (type == tensor.type) {
       file.Bytes(tensor.bytes);
-    } else {
-      Convert(tensor, type, workers, file);
+    } else if (Result<void> sound = Convert(name, tensor, type, workers, file); !sound) {
+      return weights.Complain(sound.error().message);
     }
   }
   file.Align();
-  return file.Close();
+  if (!file.Close()) return Error{"cannot write all of " + path};
+  return {};
 }
 
 }  // namespace
@@ -182,8 +196,8 @@ Result<void> QuantizeModel(const std::shared_ptr<const Weights>& weights,
   if (const auto model = Model::Load(weights); !model) return model.error();
   const std::string partial = path + ".part";
   Result<void> done;
-  if (!Write(*weights, options, partial, progress)) {
-    done = Error{"cannot write " + partial + ": " + std::strerror(errno)};
+  if (Result<void> written = Write(*weights, options, partial, progress); !written) {
+    done = written;
   } else if (const auto model = Model::Load(partial); !model) {
     done = model.error();
   } else if (std::rename(partial.c_str(), path.c_str()) != 0) {

@@ -11,9 +11,10 @@
 namespace rill {
 namespace {
 
-constexpr uint64_t kMostTensors = 1 << 20;          // published files hold under 1,000
-constexpr uint64_t kMostKeys = 1 << 16;             // published files hold under 100
-constexpr uint64_t kMostElementsOfArray = 1 << 22;  // published vocabularies hold 128,000
+constexpr uint64_t kMostTensors = 1 << 20;  // published files hold under 1,000
+constexpr uint64_t kMostKeys = 1 << 16;     // published files hold under 100
+// Of the arrays of all keys; published files hold under 500,000.
+constexpr uint64_t kMostElementsOfArrays = 1 << 22;
 constexpr uint64_t kMostElements = 1ull << 40;
 
 // Kinds of metadata values, numbers of the format.
@@ -69,7 +70,7 @@ bool Take(Cursor& cursor, Kind kind, Weights::Scalar& scalar) {
   }
 }
 
-bool Take(Cursor& cursor, Weights::Value& value) {
+bool Take(Cursor& cursor, Weights::Value& value, uint64_t& elements_left) {
   Kind kind{};
   if (!cursor.Take(kind)) return false;
   if (kind != Kind::kArray) {
@@ -79,7 +80,8 @@ bool Take(Cursor& cursor, Weights::Value& value) {
     return true;
   }
   uint64_t count = 0;
-  if (!cursor.Take(kind) || !cursor.Take(count) || count > kMostElementsOfArray) return false;
+  if (!cursor.Take(kind) || !cursor.Take(count) || count > elements_left) return false;
+  elements_left -= count;
   std::vector<Weights::Scalar> array;
   for (uint64_t i = 0; i < count; ++i)
     if (!Take(cursor, kind, array.emplace_back())) return false;
@@ -104,18 +106,18 @@ Result<void> Weights::Read() {
     return Complain("claims " + std::to_string(tensor_count) + " tensors and " +
                     std::to_string(key_count) + " keys, at most " + std::to_string(kMostTensors) +
                     " and " + std::to_string(kMostKeys) + " are read");
-  const size_t first_key = cursor.at();
+  uint64_t elements_left = kMostElementsOfArrays;
   for (uint64_t i = 0; i < key_count; ++i) {
     std::string_view key;
     Value value;
     const size_t at = cursor.at();
-    if (!cursor.Take(key) || !Take(cursor, value))
+    if (!cursor.Take(key) || !Take(cursor, value, elements_left))
       return Complain("key " + std::to_string(i) + " of " + std::to_string(key_count) +
                       ", at byte " + std::to_string(at) + ", is malformed or cut off");
     if (!keys_.emplace(key, std::move(value)).second)
       return Complain("key " + Printable(key) + " occurs twice");
+    raw_keys_.push_back({key, bytes_.subspan(at, cursor.at() - at)});
   }
-  key_bytes_ = bytes_.subspan(first_key, cursor.at() - first_key);
 
   uint64_t alignment = 32;  // the format's default; numbers are read where they lie
   if (Has("general.alignment")) {

@@ -23,10 +23,16 @@ std::optional<double> AsNumber(const Weights::Scalar& scalar) {
   return std::nullopt;
 }
 
+std::string ToText(const Weights::Scalar& integer) {
+  if (const auto* value = std::get_if<uint64_t>(&integer)) return std::to_string(*value);
+  return std::to_string(std::get<int64_t>(integer));
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const Weights>> Weights::Open(const std::string& path) {
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // A pipe without a writer is refused, not waited for.
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   struct stat status {};
   if (file < 0 || fstat(file, &status) != 0) {
     const std::string reason = std::strerror(errno);
@@ -72,8 +78,8 @@ Result<int64_t> Weights::Integer(std::string_view key, int64_t least, int64_t mo
   if (!integral) return Complain(label + " is not an integer");
   const double value = *AsNumber(*scalar);
   if (value < static_cast<double>(least) || value > static_cast<double>(most))
-    return Complain(label + " is " + std::to_string(static_cast<int64_t>(value)) +
-                    ", it must be from " + std::to_string(least) + " to " + std::to_string(most));
+    return Complain(label + " is " + ToText(*scalar) + ", it must be from " +
+                    std::to_string(least) + " to " + std::to_string(most));
   return static_cast<int64_t>(value);
 }
 

@@ -53,8 +53,12 @@ class Weights {
   size_t file_bytes() const { return bytes_.size(); }
   const std::map<std::string, Value, std::less<>>& keys() const { return keys_; }
   const std::map<std::string, Tensor, std::less<>>& tensors() const { return tensors_; }
-  // The keys as they lie in the file.
-  std::span<const std::byte> key_bytes() const { return key_bytes_; }
+  // The keys as they lie in the file, each with its name and value, in its order.
+  struct RawKey {
+    std::string_view name;
+    std::span<const std::byte> bytes;
+  };
+  const std::vector<RawKey>& raw_keys() const { return raw_keys_; }
 
   // Keys that must exist, have the type, and lie in the range.
   Result<int64_t> Integer(std::string_view key, int64_t least, int64_t most) const;
@@ -93,9 +97,10 @@ class Weights {
   Result<std::vector<float>> Values(std::string_view name, std::span<const size_t> shape) const;
   uint64_t Fingerprint() const;
 
-  std::span<const std::byte> bytes_, key_bytes_;
+  std::span<const std::byte> bytes_;
   bool mapped_ = false;  // bytes_ came from mmap and are returned in the destructor
   std::string name_;
+  std::vector<RawKey> raw_keys_;
   std::map<std::string, Value, std::less<>> keys_;
   std::map<std::string, Tensor, std::less<>> tensors_;
   uint64_t fingerprint_ = 0;

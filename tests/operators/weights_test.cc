@@ -35,6 +35,14 @@ std::string ErrorOf(std::span<const std::byte> bytes) {
   return weights ? "" : weights.error().message;
 }
 
+TEST(Weights, ArraysTogetherHaveALimit) {
+  GgufBuilder builder;
+  builder.Key("general.architecture", "rill");
+  builder.Key("first", std::vector<bool>(3'000'000));
+  builder.Key("second", std::vector<bool>(3'000'000));
+  EXPECT_NE(ErrorOf(builder.Bytes()).find("key 2 of 3"), std::string::npos);
+}
+
 TEST(Weights, ReadsKeysAndTensors) {
   const auto bytes = Example();
   const auto weights = Weights::Parse(bytes, "m.gguf");

@@ -58,13 +58,14 @@ class GgufBuilder {
     data_.resize((data_.size() + 31) / 32 * 32);
   }
 
-  std::vector<std::byte> Bytes() const {
+  // Data begins at a multiple of `alignment`.
+  std::vector<std::byte> Bytes(size_t alignment = 32) const {
     std::vector<std::byte> file;
     for (const char c : std::string_view("GGUF")) file.push_back(static_cast<std::byte>(c));
     Put(file, uint32_t{3}), Put(file, tensors_), Put(file, key_count_);
     file.insert(file.end(), keys_.begin(), keys_.end());
     file.insert(file.end(), table_.begin(), table_.end());
-    file.resize((file.size() + 31) / 32 * 32);
+    file.resize((file.size() + alignment - 1) / alignment * alignment);
     file.insert(file.end(), data_.begin(), data_.end());
     return file;
   }
