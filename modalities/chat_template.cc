@@ -43,6 +43,13 @@ Result<ChatTemplate> ChatTemplate::Make(std::shared_ptr<const Tokenizer> tokeniz
   return chat;
 }
 
+std::vector<int32_t> ChatTemplate::AfterAnswer(int32_t last) const {
+  std::vector<int32_t> ids;
+  if (last != end_) ids.push_back(end_);
+  Append(ids, line_end_);
+  return ids;
+}
+
 Result<std::vector<int32_t>> ChatTemplate::Message(const ChatMessage& message) const {
   if (std::ranges::find(kRoles, message.role) == std::end(kRoles))
     return Error{"a message of the role \"" + Printable(message.role) +

@@ -41,12 +41,12 @@ class ChatTemplate {
   // A conversation from its start to where the assistant's answer begins.
   Result<std::vector<int32_t>> Encode(std::span<const ChatMessage> messages) const;
 
-  // Its parts: BOS, each message, what asks for an answer, and what stands between the <|im_end|>
-  // of an answer and the next message.
+  // Its parts: BOS, each message, what asks for an answer, and what stands between the last token
+  // of an answer, whether that is its <|im_end|> or it was cut off, and the next message.
   std::vector<int32_t> Start() const { return {tokenizer_->bos()}; }
   Result<std::vector<int32_t>> Message(const ChatMessage& message) const;
   const std::vector<int32_t>& ask() const { return ask_; }
-  const std::vector<int32_t>& after_answer() const { return line_end_; }
+  std::vector<int32_t> AfterAnswer(int32_t last) const;
 
  private:
   explicit ChatTemplate(std::shared_ptr<const Tokenizer> tokenizer)

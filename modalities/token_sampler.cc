@@ -16,8 +16,8 @@ Result<void> Check(const SamplerOptions& sampling) {
     return refuse("top-p", sampling.top_p, "above 0 and at most 1");
   if (!(sampling.min_p >= 0 && sampling.min_p <= 1))
     return refuse("min-p", sampling.min_p, "from 0 to 1");
-  if (!(sampling.repetition_penalty > 0 && sampling.repetition_penalty <= 100))
-    return refuse("the repetition penalty", sampling.repetition_penalty, "above 0 and at most 100");
+  if (!(sampling.repetition_penalty >= 0.01 && sampling.repetition_penalty <= 100))
+    return refuse("the repetition penalty", sampling.repetition_penalty, "from 0.01 to 100");
   if (sampling.repetition_window > 4096)
     return refuse("the repetition window", static_cast<double>(sampling.repetition_window),
                   "at most 4096 tokens");

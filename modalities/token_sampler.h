@@ -42,7 +42,7 @@ class TokenSampler {
  public:
   explicit TokenSampler(size_t tokens);
 
-  // `logits` [tokens] are changed; `recent` may hold a token more than once.
+  // `logits` [tokens], of at most 1e30, are changed; `recent` may hold a token more than once.
   int32_t Choose(std::span<float> logits, std::span<const int32_t> recent,
                  const SamplerOptions& sampling, uint64_t random);
 

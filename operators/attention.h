@@ -79,6 +79,7 @@ class Attention {
 
   // Frames that the lane can still take; without bound when old ones are evicted.
   int64_t Room(Lane lane) const;
+  int64_t position(Lane lane) const { return lane.Integers(position_)[0]; }  // frames seen
   // Whether the position is one that frames can lead to: for states that come from outside.
   bool IsSound(Lane lane) const;
 

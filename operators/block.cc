@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 
 #include "operators/core/text.h"
 #include "operators/liquid_layers.h"
@@ -162,11 +163,17 @@ int64_t Backbone::Room(Lane lane) const {
 Result<void> Backbone::CheckLane(Lane lane) const {
   const std::string slot = FindNonFinite(layout_, lane);
   if (!slot.empty()) return Error{"the state " + slot + " is not finite"};
+  std::optional<int64_t> position;
   for (size_t i = 0; i < blocks_.size(); ++i) {
     const auto* attention = std::get_if<Attention>(&blocks_[i].mixer);
-    if (attention != nullptr && !attention->IsSound(lane))
-      return Error{"the position of the attention in block " + std::to_string(i) +
-                   " is out of range"};
+    if (attention == nullptr) continue;
+    const int64_t own = attention->position(lane);
+    if (!attention->IsSound(lane) || position.value_or(own) != own)
+      return Error{
+          "the position of the attention in block " + std::to_string(i) + " is " +
+          std::to_string(own) +
+          (position ? ", before it " + std::to_string(*position) : ", which is out of range")};
+    position = own;
   }
   return {};
 }

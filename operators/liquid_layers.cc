@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 namespace rill {
 namespace {
@@ -10,7 +11,8 @@ constexpr int64_t kMostLayers = 1 << 10;
 constexpr int64_t kMostWidth = 1 << 20;
 constexpr int64_t kMostHeads = 1 << 12;
 constexpr int64_t kMostWindow = 1 << 24;
-constexpr size_t kNamed = 8;  // of the missing tensors
+constexpr size_t kMostKeys = size_t{1} << 48;  // numbers of the keys of a layer
+constexpr size_t kNamed = 8;                   // of the missing tensors
 
 std::string Prefix(size_t layer) { return "blk." + std::to_string(layer) + "."; }
 
@@ -70,9 +72,9 @@ Result<void> LiquidLayers::ReadShape() {
                              std::to_string(kv_heads->size()) + " values for " +
                              std::to_string(*layers) + " layers");
   for (const double heads : *kv_heads) {
-    if (!(heads >= 0 && heads <= static_cast<double>(kMostHeads)))
+    if (!(heads >= 0 && heads <= static_cast<double>(kMostHeads)) || heads != std::floor(heads))
       return weights_.Complain("key " + Key("attention.head_count_kv") + " holds " +
-                               std::to_string(heads) + ", it must be from 0 to " +
+                               std::to_string(heads) + ", it must be a whole number from 0 to " +
                                std::to_string(kMostHeads));
     kv_heads_.push_back(static_cast<size_t>(heads));
   }
@@ -80,6 +82,15 @@ Result<void> LiquidLayers::ReadShape() {
   taps_ = *taps;
   epsilon_ = static_cast<float>(*epsilon);
   return {};
+}
+
+Result<void> LiquidLayers::CheckContext() const {
+  const size_t kv_heads = *std::ranges::max_element(kv_heads_);
+  const size_t most = kMostKeys / std::max<size_t>(1, kv_heads * attention_.head_width);
+  const size_t tokens = std::max({options_.context, options_.window, options_.sinks});
+  if (tokens <= most) return {};
+  return weights_.Complain("a context or window of " + std::to_string(tokens) +
+                           " tokens, at most " + std::to_string(most) + " are possible");
 }
 
 Result<void> LiquidLayers::ReadAttention() {
@@ -91,13 +102,23 @@ Result<void> LiquidLayers::ReadAttention() {
     if (!width) return width.error();
     head_width = *width;
   }
+  if (head_width == 0)
+    return weights_.Complain("attention has " + std::to_string(*heads) + " heads in a width of " +
+                             std::to_string(width_));
   const auto bad =
       std::ranges::find_if(kv_heads_, [&](size_t kv) { return kv > 0 && *heads % kv != 0; });
-  if (bad != kv_heads_.end() || head_width % 2 != 0 || head_width == 0)
+  if (bad != kv_heads_.end() || head_width % 2 != 0)
     return weights_.Complain(
         "attention has " + std::to_string(*heads) + " heads of width " +
         std::to_string(head_width) + " for " + std::to_string(bad == kv_heads_.end() ? 0 : *bad) +
         " key heads; heads must be a multiple of key heads and the width even");
+  if (weights_.Has(Key("rope.scaling.type"))) {
+    const Result<std::string> scaling = weights_.Text(Key("rope.scaling.type"));
+    if (!scaling) return scaling.error();
+    if (*scaling != "none")
+      return weights_.Complain("key " + Key("rope.scaling.type") + " is " + *scaling +
+                               ", only none is known");
+  }
   const Result<double> base = weights_.Number(Key("rope.freq_base"), 1, 1e12);
   if (!base) return base.error();
   attention_.heads = *heads;
@@ -109,6 +130,7 @@ Result<void> LiquidLayers::ReadAttention() {
   attention_.window = options_.window;
   attention_.sinks = options_.sinks;
   attention_.capacity = options_.context;
+  if (Result<void> possible = CheckContext(); !possible) return possible;
 
   sliding_.assign(kv_heads_.size(), false);
   if (!weights_.Has(Key("attention.sliding_window"))) return {};

@@ -32,6 +32,7 @@ class LiquidLayers {
   Result<void> ReadShape();
   Result<void> ReadExperts();
   Result<void> ReadAttention();
+  Result<void> CheckContext() const;
   // One message with the first few of all tensors that are not there.
   Result<void> CheckPresent() const;
   std::vector<std::string> TensorsOf(size_t layer) const;

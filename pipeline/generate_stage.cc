@@ -1,6 +1,7 @@
 #include "pipeline/generate_stage.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "modalities/utf8_stream.h"
@@ -97,7 +98,19 @@ std::string GenerateStage::Show(int32_t token, bool last) {
   return text;
 }
 
-GeneratedToken GenerateStage::Choose(std::span<float> logits) {
+std::optional<int32_t> GenerateStage::last_token() const {
+  if (position() == 0) return std::nullopt;
+  const size_t last = static_cast<size_t>(position() - 1) % kRecent;
+  return static_cast<int32_t>(state_.lane(0).Integers(recent_)[last]);
+}
+
+Result<GeneratedToken> GenerateStage::Choose(std::span<float> logits) {
+  constexpr float kMost = 1e30f;  // far from where the penalty would overflow
+  for (const float logit : logits)
+    if (!(std::abs(logit) <= kMost))
+      return Error{"the logits after " + std::to_string(position()) +
+                   " tokens are not finite: the weights of " + model_->weights().name() +
+                   " are not sound"};
   const Lane lane = state_.lane(0);
   int64_t& generated = lane.Integers(generated_)[0];
   const int32_t token =
@@ -137,6 +150,7 @@ Result<void> GenerateStage::Check(const State& state) const {
   if (!within(recent_, static_cast<int64_t>(model_->text()->tokens()) - 1) ||
       !within(position_, kLong) || !within(generated_, kLong) || !within(over_, 1) ||
       !within(held_bytes_, StopStrings::kMostBytes) || !within(pending_bytes_, 3) ||
+      !IsUtf8(GetBytes(lane, held_, held_bytes_)) ||
       !Utf8Stream::Make(GetBytes(lane, pending_, pending_bytes_)))
     return Error{"the state of the text is out of range"};
   return {};

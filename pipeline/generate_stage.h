@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -42,11 +43,12 @@ class GenerateStage {
   // Another text begins.
   void Resume();
   // Chooses from the logits of the last token, which it changes, and says what text that gives. The
-  // token is not taken yet.
-  GeneratedToken Choose(std::span<float> logits);
+  // token is not taken yet. Refuses logits that are not finite.
+  Result<GeneratedToken> Choose(std::span<float> logits);
   void Reset() { state_.Reset(); }
 
   int64_t position() const { return state_.lane(0).Integers(position_)[0]; }  // tokens taken
+  std::optional<int32_t> last_token() const;                                  // of those
   bool over() const { return state_.lane(0).Integers(over_)[0] != 0; }
   size_t state_bytes() const { return state_.bytes().size(); }
 

@@ -33,15 +33,17 @@ Result<Generator> Generator::Open(std::shared_ptr<const Model> model, GeneratorO
   Result<GenerateStage> head = GenerateStage::Open(model, std::move(options));
   if (!head) return head.error();
   if (runner == nullptr) runner = std::make_shared<TextRunner>(*model, 0);
-  return Generator(std::move(model), std::move(runner), std::move(*head));
+  Result<State> state = State::Make(model->backbone().layout());
+  if (!state) return model->weights().Complain(state.error().message);
+  return Generator(std::move(model), std::move(runner), std::move(*head), std::move(*state));
 }
 
 Generator::Generator(std::shared_ptr<const Model> model, std::shared_ptr<TextRunner> runner,
-                     GenerateStage head)
+                     GenerateStage head, State state)
     : model_(std::move(model)),
       runner_(std::move(runner)),
       head_(std::move(head)),
-      state_(model_->backbone().layout()),
+      state_(std::move(state)),
       hidden_(last_layout_.Add("generate.hidden", model_->backbone().width())),
       last_(last_layout_),
       logits_(model_->generate()->tokens()) {}
@@ -122,19 +124,21 @@ std::vector<Result<GeneratedToken>> Generator::NextOfAll(std::span<Generator* co
     first.runner_->Logits(hidden.Rows(at, count), logits.Rows(at, count));
   }
   std::vector<Lane> lanes;
-  size_t i = 0;
+  std::vector<Generator*> stepping;
+  size_t row = 0;
   for (size_t stream = 0; stream < streams.size(); ++stream) {
     if (!results[stream]) continue;
-    Generator& one = *ready[i];
-    results[stream] = one.head_.Choose(logits[i]);
+    Generator& one = *streams[stream];
+    results[stream] = one.head_.Choose(logits[row++]);
+    if (!results[stream]) continue;
     const int32_t token = results[stream]->id;
     one.head_.Take({&token, 1});
-    one.model_->text()->Run({&token, 1}, hidden.Rows(i, 1));
+    one.model_->text()->Run({&token, 1}, hidden.Rows(lanes.size(), 1));
     lanes.push_back(one.state_.lane(0));
-    ++i;
+    stepping.push_back(&one);
   }
-  first.runner_->Step(lanes, hidden);
-  for (i = 0; i < ready.size(); ++i) ready[i]->Keep(hidden[i]);
+  first.runner_->Step(lanes, hidden.Rows(0, lanes.size()));
+  for (size_t i = 0; i < stepping.size(); ++i) stepping[i]->Keep(hidden[i]);
   return results;
 }
 
@@ -152,7 +156,7 @@ std::vector<std::byte> Generator::Save() const {
   const auto part = [](const char* name, const StateLayout& layout, const State& state) {
     return Snapshot::Part{name, layout.fingerprint(), {state.bytes().begin(), state.bytes().end()}};
   };
-  snapshot.parts = {TextStage::PartAt(position()),
+  snapshot.parts = {TextStage::PartAt(position(), last_token()),
                     part("backbone", model_->backbone().layout(), state_), head_.Save()};
   if (has_last_) snapshot.parts.push_back(part("hidden", last_layout_, last_));
   return snapshot.Serialize();
@@ -163,6 +167,12 @@ Result<void> Generator::Restore(std::span<const std::byte> bytes) {
   if (!snapshot) return snapshot.error();
   GenerateStage head = head_;
   if (Result<void> restored = head.Restore(*snapshot); !restored) return restored;
+  Result<TextStage> text = TextStage::Open(model_, {});
+  if (!text) return text.error();
+  if (Result<void> restored = text->Restore(*snapshot); !restored) return restored;
+  if (text->position() != head.position())
+    return Error{"snapshot has " + std::to_string(text->position()) + " tokens of text and " +
+                 std::to_string(head.position()) + " before the head"};
   State last = last_;
   const bool has_last = snapshot->Find("hidden") != nullptr;
   if (has_last) {

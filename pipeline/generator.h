@@ -85,6 +85,7 @@ class Generator {
   const Model& model() const { return *model_; }
   int64_t position() const { return head_.position(); }  // tokens taken
   int64_t room() const { return model_->backbone().Room(state_.lane(0)); }
+  std::optional<int32_t> last_token() const { return head_.last_token(); }
   bool over() const { return head_.over(); }
   size_t state_bytes() const {
     return state_.bytes().size() + last_.bytes().size() + head_.state_bytes();
@@ -92,7 +93,7 @@ class Generator {
 
  private:
   Generator(std::shared_ptr<const Model> model, std::shared_ptr<TextRunner> runner,
-            GenerateStage head);
+            GenerateStage head, State state);
 
   std::span<const float> hidden() const { return last_.lane(0).Floats(hidden_); }
   void Keep(std::span<const float> hidden);

@@ -153,6 +153,7 @@ std::string VectorTarget() { return TargetName(); }
 Result<std::string> FindModel(const std::string& path_or_name) {
   namespace fs = std::filesystem;
   std::error_code ignored;
+  if (path_or_name.empty()) return Error{"no model is named: say which GGUF file to run"};
   if (fs::exists(path_or_name, ignored)) return path_or_name;
   std::vector<std::string> folders;
   if (const char* list = std::getenv("RILL_MODEL_PATH")) {

@@ -22,7 +22,7 @@ Result<std::shared_ptr<const Model>> OpenModel(const std::string& path_or_name,
     return Error{"model-instance-id \"" + instance + "\" stands for " + named->weights().name() +
                  " with another precision of keys and values, context, window or sinks"};
   const bool unsaid = path_or_name == kDefaultModel || path_or_name == kDefaultSpeechModel ||
-                      path_or_name == kDefaultImageModel;
+                      path_or_name == kDefaultImageModel || path_or_name == kDefaultTextModel;
   if (named && unsaid) return named;
   const Result<std::string> path = FindModel(path_or_name);
   if (!path) return path.error();

@@ -13,6 +13,7 @@ namespace rill {
 inline constexpr char kDefaultModel[] = "sensor-forecast";
 inline constexpr char kDefaultSpeechModel[] = "speech-en";  // by what needs speech
 inline constexpr char kDefaultImageModel[] = "rill-omni";   // by what needs pictures or classifies
+inline constexpr char kDefaultTextModel[] = "";             // by what needs text: none is shipped
 
 // The model of a path or shipped name (FindModel), shared by all its users. A non-empty `instance`
 // stands for it from then on, for as long as somebody uses it: with a default path it gives the

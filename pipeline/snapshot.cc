@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 
 #include "operators/core/cursor.h"
@@ -126,21 +127,39 @@ Result<void> WriteAtomically(const std::string& path, std::span<const std::byte>
     bytes = bytes.subspan(static_cast<size_t>(written));
   }
   const bool synced = fsync(file) == 0;
-  if (close(file) != 0 || !synced || rename(temporary.c_str(), path.c_str()) != 0)
-    return System(path, "replace");
+  if (close(file) != 0 || !synced || rename(temporary.c_str(), path.c_str()) != 0) {
+    const Error error = System(path, "replace");
+    unlink(temporary.c_str());
+    return error;
+  }
   return {};
 }
 
 Result<std::vector<std::byte>> ReadFile(const std::string& path, size_t most) {
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  if (!file) return System(path, "open");
-  const std::streamoff size = file.tellg();
-  if (size < 0 || static_cast<uint64_t>(size) > most)
-    return Error{path + ": has " + std::to_string(size) + " bytes, at most " +
+  std::error_code failed;
+  if (std::filesystem::is_directory(path, failed)) return Error{path + ": is a folder"};
+  const uintmax_t size = std::filesystem::is_regular_file(path, failed)
+                             ? std::filesystem::file_size(path, failed)
+                             : 0;  // of a pipe nobody knows
+  const auto too_long = [&](uintmax_t bytes) {
+    return Error{path + ": has " + std::to_string(bytes) + " bytes, at most " +
                  std::to_string(most) + " are read"};
+  };
+  if (size > most) return too_long(size);
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return System(path, "open");
+  constexpr size_t kPiece = 1 << 16;
   std::vector<std::byte> bytes(static_cast<size_t>(size));
-  file.seekg(0);
-  if (!file.read(reinterpret_cast<char*>(bytes.data()), size)) return System(path, "read");
+  size_t count = 0;
+  while (file.peek() != std::ifstream::traits_type::eof()) {
+    if (count == bytes.size()) bytes.resize(count + kPiece);
+    file.read(reinterpret_cast<char*>(bytes.data() + count),
+              static_cast<std::streamsize>(bytes.size() - count));
+    count += static_cast<size_t>(file.gcount());
+    if (count > most) return too_long(count);
+  }
+  if (file.bad()) return System(path, "read");
+  bytes.resize(count);
   return bytes;
 }
 

@@ -74,20 +74,29 @@ std::shared_ptr<Workers> WorkersFor(const Model& model, size_t threads) {
 
 }  // namespace
 
-BackboneStage::BackboneStage(std::shared_ptr<const Model> model, size_t channels, size_t threads)
+Result<BackboneStage> BackboneStage::Open(std::shared_ptr<const Model> model, size_t channels,
+                                          size_t threads) {
+  Result<State> state = State::Make(model->backbone().layout(), channels);
+  if (!state) return model->weights().Complain(state.error().message);
+  return BackboneStage(std::move(model), std::move(*state), threads);
+}
+
+BackboneStage::BackboneStage(std::shared_ptr<const Model> model, State state, size_t threads)
     : model_(std::move(model)),
-      state_(model_->backbone().layout(), channels),
+      state_(std::move(state)),
       workers_(WorkersFor(*model_, threads)),
       runner_(model_->backbone(), BackboneRunner::kRows, workers_.get()),
-      lanes_(channels),
-      dt_(channels) {}
+      lanes_(channels()),
+      dt_(channels()) {}
 
 Result<void> BackboneStage::CheckRoom(size_t frames) {
   if (channels() == 0 || model_->backbone().Room(state_.lane(0)) >= static_cast<int64_t>(frames))
     return {};
   return model_->weights().Complain(
-      "the declared context of a full-attention layer is used up; reset the stream or use a model "
-      "with window and sinks");
+      "the declared context has room for " +
+      std::to_string(model_->backbone().Room(state_.lane(0))) + " more frames, " +
+      std::to_string(frames) +
+      " came: reset the stream, declare a longer one, or a window and sinks");
 }
 
 Result<void> BackboneStage::CheckFinite(View<const float> rows) const {

@@ -93,8 +93,12 @@ class BackboneRunner {
 
 class BackboneStage {
  public:
-  // 0 threads: as suits the model, all cores for one of text and else one.
-  BackboneStage(std::shared_ptr<const Model> model, size_t channels, size_t threads = 1);
+  // 0 threads: as suits the model, all cores for one of text and else one. The second throws where
+  // there is no memory for the state.
+  static Result<BackboneStage> Open(std::shared_ptr<const Model> model, size_t channels,
+                                    size_t threads = 1);
+  BackboneStage(std::shared_ptr<const Model> model, size_t channels, size_t threads = 1)
+      : BackboneStage(model, State(model->backbone().layout(), channels), threads) {}
 
   size_t channels() const { return state_.lanes(); }
   // One frame; embeddings become hidden in place. Refuses when a declared context is full.
@@ -117,6 +121,8 @@ class BackboneStage {
   Result<void> CheckFinite(View<const float> rows) const;
 
  private:
+  BackboneStage(std::shared_ptr<const Model> model, State state, size_t threads);
+
   std::shared_ptr<const Model> model_;
   State state_;
   std::optional<State> fork_;         // what Peek works on, kept so that it allocates nothing again

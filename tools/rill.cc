@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <new>
 
 #include "tools/commands.h"
 #include "tools/console.h"
@@ -25,6 +26,8 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? rill::kDone : rill::kMisused;
+  } catch (const std::bad_alloc&) {
+    return rill::Fail({"out of memory"});
   }
   if (app.get_subcommands().empty()) {
     fmt::print(stderr, "{}", app.help());

@@ -14,6 +14,7 @@
 #include "pipeline/text_stage.h"
 #include "tools/commands.h"
 #include "tools/console.h"
+#include "tools/context_flags.h"
 
 namespace rill {
 namespace {
@@ -54,10 +55,10 @@ class Conversation {
   // One prompt and its answer.
   Result<void> Say(const std::string& prompt) {
     const Result<std::vector<int32_t>> ids =
-        EncodePrompt(*model_, prompt, stream_.position() == 0, command_.prompts);
+        EncodePrompt(*model_, prompt, stream_.last_token(), command_.prompts);
     if (!ids) return ids.error();
     const auto begin = std::chrono::steady_clock::now();
-    if (Result<void> pushed = stream_.Push(*ids); !pushed) return pushed;
+    if (Result<void> pushed = Push(*ids); !pushed) return pushed;
     const auto read = std::chrono::steady_clock::now();
     std::string answer;
     size_t count = 0;
@@ -97,10 +98,25 @@ class Conversation {
       if (!std::getline(std::cin, line) || Interrupted()) return {};
       if (line.empty()) continue;
       if (Result<void> said = Say(line); !said) return said;
+      if (Interrupted()) return {};
     }
   }
 
  private:
+  // A block at a time, so that a long prompt can be interrupted.
+  Result<void> Push(std::span<const int32_t> ids) {
+    if (static_cast<int64_t>(ids.size()) > stream_.room()) return stream_.Push(ids);
+    for (size_t done = 0; done < ids.size();) {
+      if (Interrupted())
+        return Error{"interrupted after " + std::to_string(done) + " of the " +
+                     std::to_string(ids.size()) + " tokens of the prompt"};
+      const auto part = ids.subspan(done, std::min(TextRunner::kRows, ids.size() - done));
+      if (Result<void> pushed = stream_.Push(part); !pushed) return pushed;
+      done += part.size();
+    }
+    return {};
+  }
+
   const GenerateCommand& command_;
   std::shared_ptr<const Model> model_;
   Generator stream_;
@@ -138,8 +154,10 @@ Result<void> Generate(GenerateCommand command) {
     if (!prompt) return prompt.error();
     done = conversation.Say(*prompt);
   }
-  if (!done) return done;
-  return command.save_state.empty() ? Result<void>() : conversation.Save(command.save_state);
+  // A conversation is not lost with a prompt that was refused.
+  if (command.save_state.empty() || (!done && !command.chat)) return done;
+  const Result<void> saved = conversation.Save(command.save_state);
+  return done ? saved : done;
 }
 
 }  // namespace
@@ -158,16 +176,12 @@ void AddGenerate(CLI::App& app, int& code) {
   CLI::Option* chat = command->add_flag("--chat", options->chat, "A prompt a line, until the end");
   prompt->excludes(file)->excludes(chat);
   file->excludes(chat);
-  command->add_flag("--raw", options->prompts.raw,
-                    "Go on from the prompt; its special tokens count");
-  add("--system", options->prompts.system, "What the assistant is told first");
+  CLI::Option* raw = command->add_flag("--raw", options->prompts.raw,
+                                       "Go on from the prompt; its special tokens count");
+  CLI::Option* system =
+      add("--system", options->prompts.system, "What the assistant is told first")->excludes(raw);
   add("-n,--tokens", options->tokens, "Tokens at most, of an answer");
-  add("--context", options->context.context, "Tokens that attention sees")
-      ->check(CLI::Range(1, 1 << 24));
-  add("--window", options->context.window,
-      "Go on for ever: attention sees so many of the last tokens")
-      ->check(CLI::Range(0, 1 << 24));
-  add("--sinks", options->context.sinks, "and so many of the first")->check(CLI::Range(0, 1 << 20));
+  AddContextFlags(*command, options->context, 1, "Tokens that attention sees");
   add("--kv", options->kv, "How keys and values are kept")->check(CLI::IsMember({"f16", "f32"}));
   add("--temperature", sampling.temperature, "0: always the likeliest token");
   add("--top-k", sampling.top_k, "Only of the likeliest K; 0: of all");
@@ -179,7 +193,7 @@ void AddGenerate(CLI::App& app, int& code) {
   add("--stop", options->options.stops, "Text that ends an answer; may be given again");
   command->add_flag("--ignore-end", options->options.ignore_end, "Go on after the end of the text");
   add("--threads", options->threads, "Threads; 0: one a core");
-  add("--resume", options->resume, "Go on from a state that --save-state wrote");
+  add("--resume", options->resume, "Go on from a state that --save-state wrote")->excludes(system);
   add("--save-state", options->save_state, "Write the state at the end");
   command->add_flag("--json", options->json, "One JSON object an answer");
   command->callback([options, &code] {

@@ -1,4 +1,5 @@
 // `rill logits`: raw logits of given tokens, to compare with other implementations.
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <memory>
@@ -48,7 +49,8 @@ Result<void> Logits(const LogitsCommand& command) {
     if (token < 0 || static_cast<size_t>(token) >= known)
       return Error{command.tokens + ": token " + std::to_string(token) +
                    ", the vocabulary has 0 to " + std::to_string(known - 1)};
-  std::ofstream output(command.output, std::ios::binary);
+  const std::string partial = command.output + ".part";  // the output may be the model
+  std::ofstream output(partial, std::ios::binary);
   TextRunner runner(**model, command.threads);
   State state((*model)->backbone().layout());
   std::vector<float> rows(command.block * width), logits(command.block * known);
@@ -62,7 +64,10 @@ Result<void> Logits(const LogitsCommand& command) {
                  static_cast<std::streamsize>(z.flat().size_bytes()));
   }
   output.close();
-  if (!output) return Error{command.output + ": cannot write the logits"};
+  if (!output || std::rename(partial.c_str(), command.output.c_str()) != 0) {
+    std::remove(partial.c_str());
+    return Error{command.output + ": cannot write the logits"};
+  }
   return {};
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 
 namespace rill {
 
@@ -20,6 +21,17 @@ Slot StateLayout::Add(std::string_view name, size_t count, ElementType type) {
   fingerprint_ = Hash(std::as_bytes(std::span(name)), fingerprint_);
   fingerprint_ = Hash(std::as_bytes(std::span(shape)), fingerprint_);
   return slot;
+}
+
+Result<State> State::Make(const StateLayout& layout, size_t lanes) {
+  try {
+    return State(layout, lanes);
+  } catch (const std::bad_alloc&) {
+  } catch (const std::length_error&) {
+  }
+  return Error{"there is no memory for a state of " + std::to_string(layout.bytes()) +
+               " bytes a lane and " + std::to_string(lanes) +
+               " lanes: declare a shorter context or window"};
 }
 
 State::State(const State& other) : lane_bytes_(other.lane_bytes_), data_(other.data_.size()) {

@@ -106,6 +106,9 @@ struct ZeroedAllocator {
 
 class State {
  public:
+  // The same as the constructor, but an error where there is no memory for it, as of a long
+  // context.
+  static Result<State> Make(const StateLayout& layout, size_t lanes = 1);
   explicit State(const StateLayout& layout, size_t lanes = 1)
       : lane_bytes_(layout.bytes()), data_(layout.bytes() / sizeof(uint64_t) * lanes) {}
   // Of pages that are all zero nothing is written.

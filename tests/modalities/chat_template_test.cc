@@ -52,10 +52,18 @@ TEST(ChatTemplate, GoesOnPartByPart) {
   add(*chat.Message(messages[0]));
   add(chat.ask());
   add(*tokenizer->Encode("Hello.<|im_end|>", Specials::kParse));  // as a model would say it
-  add(chat.after_answer());
+  add(chat.AfterAnswer(parts.back()));
   add(*chat.Message(messages[2]));
   add(chat.ask());
   EXPECT_EQ(parts, *chat.Encode(messages));
+}
+
+TEST(ChatTemplate, ClosesAnAnswerThatWasCut) {
+  const auto tokenizer = Golden();
+  const ChatTemplate chat = *ChatTemplate::Make(tokenizer);
+  EXPECT_EQ(tokenizer->Decode(chat.AfterAnswer('x'), Specials::kParse), "<|im_end|>\n");
+  const Ids end = *tokenizer->Encode("<|im_end|>", Specials::kParse);
+  EXPECT_EQ(tokenizer->Decode(chat.AfterAnswer(end.back()), Specials::kParse), "\n");
 }
 
 TEST(ChatTemplate, NoTextGivesAControlToken) {

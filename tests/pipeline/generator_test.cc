@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "pipeline/text_stage.h"
 #include "tests/support/liquid_file.h"
 
 namespace rill::testing {
@@ -284,6 +285,44 @@ TEST_P(GeneratorTest, TokensThatThereAreNotAreRefused) {
 INSTANTIATE_TEST_SUITE_P(Architectures, GeneratorTest,
                          ::testing::Values(Dense(), Experts(), Lfm3()),
                          [](const auto& info) { return info.param.architecture; });
+
+TEST(Liquid, LogitsThatAreNotFiniteAreRefused) {
+  const Loaded loaded = Load({}, {});
+  for (const float temperature : {0.0f, 1.0f}) {
+    GenerateStage head =
+        *GenerateStage::Open(loaded.model, {.sampling = {.temperature = temperature}});
+    std::vector<float> logits(loaded.model->text()->tokens());
+    EXPECT_TRUE(head.Choose(logits));
+    for (const float value : {std::numeric_limits<float>::quiet_NaN(), 1e38f}) {
+      logits[0] = value;
+      const auto token = head.Choose(logits);
+      ASSERT_FALSE(token);
+      EXPECT_NE(token.error().message.find("not finite"), std::string::npos);
+    }
+  }
+}
+
+TEST(Liquid, AStateThatThereIsNoMemoryForIsRefused) {
+  const Loaded loaded = Load({}, {.context = size_t{1} << 41});
+  const auto stream = Generator::Open(loaded.model, {});
+  ASSERT_FALSE(stream);
+  EXPECT_NE(stream.error().message.find("there is no memory for a state of"), std::string::npos);
+  const auto bytes = LiquidFile({}).Bytes();
+  const auto more = Model::Load(*Weights::Parse(bytes, "tiny.gguf"), {.window = size_t{1} << 60});
+  ASSERT_FALSE(more);
+  EXPECT_NE(more.error().message.find("a context or window of"), std::string::npos);
+}
+
+TEST(Liquid, PartsOfASnapshotMustBeOfOneStream) {
+  const Loaded loaded = Load({}, {});
+  Generator stream = *Generator::Open(loaded.model, {});
+  ASSERT_TRUE(stream.Push(Tokens(5, 300, 1)));
+  Snapshot snapshot = *Snapshot::Parse(stream.Save());
+  snapshot.parts[0] = TextStage::PartAt(4, 0);
+  const auto restored = stream.Restore(snapshot.Serialize());
+  ASSERT_FALSE(restored);
+  EXPECT_EQ(restored.error().message, "snapshot has 4 tokens of text and 5 before the head");
+}
 
 TEST(Liquid, WhatIsMissingIsNamed) {
   const auto message = [](const std::vector<std::byte>& bytes) {

@@ -80,8 +80,8 @@ TEST(SessionGroup, StaysWithinADeclaredContext) {
   ASSERT_TRUE(
       group.Push(session, 9, {&value, 1}));  // seven absent rows: eight frames for one place
   EXPECT_EQ(group.Run().error().message,
-            "full.gguf: the declared context of a full-attention layer is used up; reset the "
-            "stream or use a model with window and sinks");
+            "full.gguf: the declared context has room for 0 more frames, 1 came: reset the "
+            "stream, declare a longer one, or a window and sinks");
 }
 
 TEST(SessionGroup, AdmitsNoMoreThanAgreed) {

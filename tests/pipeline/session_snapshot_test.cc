@@ -1,9 +1,24 @@
 // What sessions refuse to go on from.
+#include <unistd.h>
+
 #include "tests/fuzz/snapshot_fuzz.h"
 #include "tests/pipeline/sessions.h"
 
 namespace rill::testing {
 namespace {
+
+TEST(ReadFile, ReadsPipesAndRefusesFolders) {
+  int ends[2] = {};
+  ASSERT_EQ(pipe(ends), 0);
+  const std::string text = "from a pipe";
+  ASSERT_EQ(write(ends[1], text.data(), text.size()), std::ssize(text));
+  close(ends[1]);
+  const auto bytes = ReadFile("/dev/fd/" + std::to_string(ends[0]), 100);
+  close(ends[0]);
+  ASSERT_TRUE(bytes) << bytes.error().message;
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(bytes->data()), bytes->size()), text);
+  EXPECT_EQ(ReadFile("/tmp", 100).error().message, "/tmp: is a folder");
+}
 
 TEST(Session, RefusesForeignAndDamagedSnapshots) {
   Session one = Open(1), two = Open(2);

@@ -221,8 +221,8 @@ TEST(Session, RefusesRowsBeyondADeclaredContext) {
   for (int64_t t = 0; t < 3; ++t) ASSERT_TRUE(session.Push(t, {&value, 1}));
   const auto full = session.Save();
   EXPECT_EQ(session.Push(3, {&value, 1}).error().message,
-            "full.gguf: the declared context of a full-attention layer is used up; reset the "
-            "stream or use a model with window and sinks");
+            "full.gguf: the declared context has room for 0 more frames, 1 came: reset the "
+            "stream, declare a longer one, or a window and sinks");
   EXPECT_EQ(session.Save(), full);
   session.Reset();
   EXPECT_TRUE(session.Push(3, {&value, 1}));

@@ -33,7 +33,7 @@ TEST_F(Text, QuantizesToEveryType) {
     ASSERT_EQ(outcome.code, 0) << outcome.err;
     const auto made = *Weights::Open(Path("q.gguf")), from = *Weights::Open(Path("f32.gguf"));
     EXPECT_EQ(made->tensors().size(), from->tensors().size());
-    EXPECT_EQ(made->keys().size(), from->keys().size());
+    EXPECT_EQ(made->keys().size(), from->keys().size() + 1);  // general.file_type
     for (const auto& [name, tensor] : made->tensors()) {
       const bool matrix = tensor.rank == 2 && name.find(".conv.") == std::string::npos;
       EXPECT_EQ(InfoOf(static_cast<uint32_t>(tensor.type))->name, matrix ? type : "F32") << name;
@@ -60,6 +60,68 @@ TEST_F(Text, QuantizesFilesOfOurOwn) {
   const std::string mini = RILL_SOURCE_DIR "/tests/goldens/sensor_model.gguf";
   ASSERT_EQ(Run("quantize " + mini + " " + Path("half.gguf") + " --type F16").code, 0);
   EXPECT_EQ(Run("forecast -m " + Path("half.gguf") + " --horizon 3 " + Path("rows.csv")).code, 0);
+}
+
+TEST_F(Text, QuantizesFilesOfAnotherAlignment) {
+  LiquidFile file(LiquidShape{});
+  // Not the key, but its name in the text of another.
+  file.builder().Key("general.description", "general.alignment\4\0\0\0\0\0\0\0");
+  file.builder().Key("general.alignment", uint32_t{8});
+  auto bytes = file.builder().Bytes(8);
+  while (bytes.size() % 8 != 0) bytes.push_back({});
+  ASSERT_TRUE(WriteAtomically(Path("eight.gguf"), bytes));
+  const Outcome outcome =
+      Run("quantize " + Path("eight.gguf") + " " + Path("q.gguf") + " --type F32");
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const auto from = *Weights::Open(Path("eight.gguf")), made = *Weights::Open(Path("q.gguf"));
+  EXPECT_FALSE(made->Has("general.alignment"));
+  for (const auto& [name, tensor] : made->tensors())
+    EXPECT_TRUE(std::ranges::equal(tensor.bytes, from->tensors().at(name).bytes)) << name;
+}
+
+TEST_F(Text, RefusesNumbersThatTheTypeDoesNotHave) {
+  for (const float value : {std::numeric_limits<float>::quiet_NaN(), 1e30f}) {
+    LiquidFile file(LiquidShape{});
+    std::vector<float> matrix(64 * 32, 0.5f);
+    matrix[5 * 32 + 3] = value;
+    file.builder().Tensor("extra.weight", {64, 32}, matrix);
+    ASSERT_TRUE(WriteAtomically(Path("odd.gguf"), file.Bytes()));
+    ExpectSentence(Run("quantize " + Path("odd.gguf") + " " + Path("q.gguf") + " --type F16"),
+                   "row 5 of tensor extra.weight holds numbers that are not finite");
+    EXPECT_FALSE(std::filesystem::exists(Path("q.gguf")));
+  }
+}
+
+TEST_F(Text, ContextsThatCannotBeAreRefused) {
+  const std::string model = Path("f32.gguf");
+  EXPECT_EQ(Run("inspect " + model + " --context 18446744073709551615").code, 2);
+  EXPECT_EQ(Run("bench generate -m " + model + " --window 100000000000 --prompt 8").code, 2);
+  EXPECT_EQ(Run("generate -m " + model + " -p a --sinks 4").code, 2);
+}
+
+TEST_F(Text, LogitsOverTheirModelHarmNothing) {
+  const int32_t tokens[] = {1, 9, 20};
+  ASSERT_TRUE(WriteAtomically(Path("ids"), std::as_bytes(std::span(tokens))));
+  const Outcome outcome =
+      Run("logits -m " + Path("f32.gguf") + " --tokens " + Path("ids") + " -o " + Path("f32.gguf"));
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(std::filesystem::file_size(Path("f32.gguf")), 3 * 300 * sizeof(float));
+}
+
+TEST_F(Text, AnAnswerThatWasCutIsClosed) {
+  const std::string model = "generate -m " + Path("f32.gguf") + " --kv f32 ";
+  const auto take = [&](const std::string& more) {
+    const Outcome outcome = Run(model + more + " --json");
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return outcome.code == 0 ? json::parse(outcome.out) : json();
+  };
+  take("-p one -n 0 --save-state " + Path("a.state"));
+  const json next = take("--resume " + Path("a.state") + " -p two -n 9");
+  // The same, as a conversation with an empty answer in it.
+  const json whole = take(
+      "--raw -n 9 -p '<|im_start|>user\none<|im_end|>\n<|im_start|>assistant\n<|im_end|>\n"
+      "<|im_start|>user\ntwo<|im_end|>\n<|im_start|>assistant\n'");
+  EXPECT_EQ(next["text"], whole["text"]);
 }
 
 TEST_F(Text, QuantizeSaysWhatIsWrong) {
