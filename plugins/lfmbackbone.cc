@@ -131,7 +131,10 @@ rill::Result<GstCaps*> SetCaps(GstElement* element, const GstCaps* caps) {
     GST_OBJECT_LOCK(element);
     const guint threads = self.threads;
     GST_OBJECT_UNLOCK(element);
-    self.backbone.emplace(stage.model, frames->Channels(), threads);
+    rill::Result<rill::BackboneStage> backbone =
+        rill::BackboneStage::Open(stage.model, frames->Channels(), threads);
+    if (!backbone) return backbone.error();
+    self.backbone.emplace(std::move(*backbone));
     self.block.emplace(frames->Channels(), stage.model->backbone().width());
     stage.fresh = true;
   }

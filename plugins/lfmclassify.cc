@@ -239,8 +239,9 @@ GstEvent* Event(GstElement* element, GstEvent* event) {
   return event;
 }
 
-void Hear(GstElement* element, GstEvent* event) {
+GstEvent* Hear(GstElement* element, GstEvent* event) {
   Of(element).punctuality.Hear(element, rill::SinkOf(element), event);
+  return event;
 }
 
 // What can be said before a stream: the model has the head, and the rules make sense.

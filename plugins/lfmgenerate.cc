@@ -31,6 +31,8 @@ struct Answer {
   guint tokens = 0;
 };
 
+constexpr size_t kMostAnswerBytes = 16 << 20;  // of an answer as a whole; pieces have no end
+
 struct Impl {
   rill::GenerateSettings settings;  // GST_OBJECT_LOCK
   // Streaming thread only; from caps to stop.
@@ -96,13 +98,15 @@ GstFlowReturn Choose(GstElement* element, GstBuffer* buffer) {
   self.answer.begun = true;
   rill::StageOf(element).model->generate()->Run(std::as_const(*self.block).view(), *self.scratch,
                                                 {self.logits.data(), 1, self.logits.size()});
-  const rill::GeneratedToken token = self.head->Choose(self.logits);
+  const rill::Result<rill::GeneratedToken> chosen = self.head->Choose(self.logits);
+  if (!chosen) return rill::Fail(element, GST_STREAM_ERROR_DECODE, chosen.error());
+  const rill::GeneratedToken& token = *chosen;
   ++self.answer.tokens;
   const bool last =
       token.last || (settings.max_tokens > 0 && self.answer.tokens >= settings.max_tokens);
   std::string text = token.text;
   if (last && !token.last) text += self.head->Cut();
-  self.answer.text += text;
+  if (self.answer.text.size() < kMostAnswerBytes) self.answer.text += text;
   if (settings.output == rill::AnswerOutput::kAnswer) text = last ? self.answer.text : "";
   if (last && settings.newline) text += '\n';
   if (const GstFlowReturn flow = SendText(element, text, buffer); flow != GST_FLOW_OK) return flow;
@@ -211,6 +215,7 @@ void Describe(GstElementClass* element_class) {
 }
 
 constexpr rill::StageInfo kInfo = {.impl = rill::kImpl<Impl>,
+                                   .usual_model = rill::kDefaultTextModel,
                                    .describe = Describe,
                                    .open = Open,
                                    .close = Close,

@@ -25,6 +25,7 @@ namespace {
 
 rill::ModelStages Fill(GstBin* bin) {
   rill::ModelStages stages = rill::AddStages(bin, "lfmtextenc", "lfmgenerate");
+  g_object_set(stages.backbone, "model-path", rill::kDefaultTextModel, nullptr);
   rill::AddGhostPad(GST_ELEMENT(bin), stages.entry, "sink");
   return stages;
 }

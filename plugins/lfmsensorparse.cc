@@ -8,7 +8,7 @@
  * (timestamp/x-unix, nanoseconds). NaN is a missing value.
  *
  * Rows without a time of their own take it from `interval`, or else from the timestamps of the
- * incoming buffers (a live source with do-timestamp=true).
+ * incoming buffers (a live source, as lfmsensorsrc is).
  *
  * ## Example launch lines
  * |[
@@ -49,6 +49,7 @@ struct Impl {
   std::string media_type;  // empty before CAPS
   GstSegment segment;      // of the input
   bool warned = false;     // of the first bad row of this stream
+  bool failed = false;     // and said so
 };
 
 struct LfmSensorParse {
@@ -85,7 +86,7 @@ Result<void> ResetParser(LfmSensorParse* element) {
   GST_OBJECT_UNLOCK(element);
   self.parser.reset();
   self.output->Reset();
-  self.warned = false;
+  self.warned = self.failed = false;
   if (!options) return options.error();
   if (options->format == RowFormat::kAuto && self.media_type == "text/csv")
     options->format = RowFormat::kCsv;
@@ -101,9 +102,11 @@ Result<void> ResetParser(LfmSensorParse* element) {
 // Sends every row that is complete.
 GstFlowReturn PushRows(LfmSensorParse* element) {
   Impl& self = Of(element);
+  if (self.failed) return GST_FLOW_ERROR;
   GstFlowReturn flow = GST_FLOW_OK;
   while (flow == GST_FLOW_OK) {
     const Result<std::optional<Row>> row = self.parser->Pull();
+    self.failed = !row;
     if (!row) flow = rill::Fail(&element->parent, GST_STREAM_ERROR_DECODE, row.error());
     if (!row || !*row) break;
     flow = self.output->Push(**row, self.parser->columns());
@@ -289,7 +292,7 @@ void lfm_sensor_parse_class_init(LfmSensorParseClass* klass) {
   gst_element_class_set_static_metadata(
       element, "Sensor row parser", "Codec/Parser/Sensor",
       "Reads CSV, NDJSON, InfluxDB line protocol or numbers as rows of float64 with their time",
-      "The Rill authors");
+      "Rill");
 }
 
 void lfm_sensor_parse_init(LfmSensorParse* element) {

@@ -243,8 +243,7 @@ void lfm_sensor_src_class_init(LfmSensorSrcClass* type) {
   auto* element = GST_ELEMENT_CLASS(type);
   gst_element_class_set_static_metadata(
       element, "Lines from the network", "Source/Network",
-      "Live lines of sensor data over TCP, UDP or WebSocket, as server or client",
-      "The Rill authors");
+      "Live lines of sensor data over TCP, UDP or WebSocket, as server or client", "Rill");
   static GstStaticPadTemplate source =
       GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
   gst_element_class_add_static_pad_template(element, &source);

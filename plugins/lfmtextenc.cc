@@ -34,6 +34,7 @@ constexpr size_t kTogether = 128;  // frames of a buffer list, at most
 struct NextToken {
   int32_t id = 0;
   bool last = false;
+  GstFlowReturn flow = GST_FLOW_OK;  // another: none comes
 };
 
 // Tokens on their way back, from whatever thread lfmgenerate runs in.
@@ -162,6 +163,13 @@ GstFlowReturn Take(GstElement* element, rill::BufferOwner buffer) {
   for (bool over = !answered; !over && flow == GST_FLOW_OK;) {
     const std::optional<NextToken> next = self.back.Wait();
     if (!next) return GST_FLOW_FLUSHING;
+    if (next->flow != GST_FLOW_OK) return next->flow;
+    const auto known = static_cast<int64_t>(stage.model->text()->tokens());
+    if (next->id < 0 || next->id >= known)
+      return rill::Fail(
+          element, GST_STREAM_ERROR_ENCODE,
+          rill::Error{"token " + std::to_string(next->id) + " came back, the vocabulary has 0 to " +
+                      std::to_string(known - 1)});
     over = next->last;
     flow = Send(element, {&next->id, 1}, !over, buffer.get());
   }
@@ -188,28 +196,37 @@ rill::Result<GstCaps*> SetCaps(GstElement* element, const GstCaps*) {
 
 GstEvent* Event(GstElement* element, GstEvent* event) {
   Impl& self = Of(element);
+  const rill::Stage& stage = rill::StageOf(element);
   if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_STOP) {
     self.back.Clear();
     self.back.SetInterrupted(false);
     self.discont = true;
+    // The stages behind forget with the DISCONT that follows.
+    if (rill::WantsReset(element, stage, rill::kResetOnDiscont)) Forget(element);
   }
   if (!rill::IsEvent(event, rill::kSnapshotEvent) || !self.text) return event;
-  const rill::Stage& stage = rill::StageOf(element);
   int64_t position = self.text->position();
   event = rill::AddPart(event, rill::PartToSave(element, stage, self.text->Save(), &position));
   rill::SetOrigin(event, stage.model->fingerprint(), position);
   return event;
 }
 
-void Hear(GstElement* element, GstEvent* event) {
+// Tokens go no further up, where another conversation's encoder may be.
+GstEvent* Hear(GstElement* element, GstEvent* event) {
   if (GST_EVENT_TYPE(event) != GST_EVENT_CUSTOM_UPSTREAM ||
-      gst_event_has_name(event, rill::kTokenEvent) == FALSE)
-    return;
-  gint id = 0;
+      (gst_event_has_name(event, rill::kTokenEvent) == FALSE &&
+       gst_event_has_name(event, rill::kUnheardEvent) == FALSE))
+    return event;
+  const GstStructure* fields = gst_event_get_structure(event);
+  gint id = 0, flow = GST_FLOW_OK;
   gboolean last = FALSE;
-  gst_structure_get(gst_event_get_structure(event), "id", G_TYPE_INT, &id, "last", G_TYPE_BOOLEAN,
-                    &last, nullptr);
-  Of(element).back.Push({id, last == TRUE});
+  if (gst_structure_get_int(fields, "flow", &flow) == TRUE)
+    Of(element).back.Push({.flow = static_cast<GstFlowReturn>(flow)});
+  else if (gst_structure_get(fields, "id", G_TYPE_INT, &id, "last", G_TYPE_BOOLEAN, &last,
+                             nullptr) == TRUE)
+    Of(element).back.Push({.id = id, .last = last == TRUE});
+  gst_event_unref(event);
+  return nullptr;
 }
 
 void Interrupt(GstElement* element) { Of(element).back.SetInterrupted(true); }
@@ -245,6 +262,7 @@ void Describe(GstElementClass* element_class) {
 }
 
 constexpr rill::StageInfo kInfo = {.impl = rill::kImpl<Impl>,
+                                   .usual_model = rill::kDefaultTextModel,
                                    .describe = Describe,
                                    .open = Open,
                                    .close = Close,

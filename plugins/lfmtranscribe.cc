@@ -214,8 +214,9 @@ GstEvent* Event(GstElement* element, GstEvent* event) {
   return event;
 }
 
-void Hear(GstElement* element, GstEvent* event) {
+GstEvent* Hear(GstElement* element, GstEvent* event) {
   Of(element).punctuality.Hear(element, rill::SinkOf(element), event);
+  return event;
 }
 
 GstClockTime Latency(GstElement* element) {

@@ -10,7 +10,8 @@
 // next frame of it. A query says whether there is anybody who does so.
 //
 //   lfm/token{id, last}   GST_EVENT_CUSTOM_UPSTREAM; `last`: the answer is over with it
-//   lfm/generates         a custom query, which lfmgenerate answers
+//   lfm/unheard{flow}     GST_EVENT_CUSTOM_UPSTREAM; frames were refused further down: no token
+//   comes lfm/generates         a custom query, which lfmgenerate answers
 #pragma once
 
 #include <gst/gst.h>
@@ -28,6 +29,7 @@ inline constexpr char kMarkerEvent[] = "lfm/marker";
 inline constexpr char kSnapshotEvent[] = "lfm/snapshot";
 inline constexpr char kResetEvent[] = "lfm/reset";
 inline constexpr char kTokenEvent[] = "lfm/token";
+inline constexpr char kUnheardEvent[] = "lfm/unheard";
 inline constexpr char kGeneratesQuery[] = "lfm/generates";
 
 // Whether the event is one of our own of that name.

@@ -30,7 +30,8 @@ struct Stage {
   std::optional<std::vector<std::byte>> restore;  // GST_OBJECT_LOCK; a snapshot to go on from
   std::shared_ptr<const Model> model;             // from READY to PAUSED and back
   std::string stream_id;                          // streaming thread only
-  bool negotiated = false;                        // streaming thread only: caps were set
+  bool negotiated = false;                        // streaming thread only: caps were taken
+  bool refused = false;                           // and the last ones were not, which was said
   bool fresh = true;  // streaming thread only: nothing taken in since the start, reset or restore
 
   // The sink pad's event is the STREAM_START of another stream than before.

@@ -39,24 +39,42 @@ Result<void> Restore(GstElement* element) {
 
 // What comes before a buffer is taken in.
 GstFlowReturn Prepare(GstElement* element) {
-  if (!StageOf(element).negotiated) return GST_FLOW_NOT_NEGOTIATED;
+  const Stage& stage = StageOf(element);
+  if (stage.refused) return GST_FLOW_NOT_NEGOTIATED;
+  if (!stage.negotiated)
+    return Fail(element, GST_STREAM_ERROR_FORMAT,
+                Error{"a buffer came before caps that say what it is: lfmsensorparse makes rows of "
+                      "bytes, decodebin media of a file"});
   if (const auto restored = Restore(element); !restored)
     return Fail(element, GST_RESOURCE_ERROR_READ, restored.error());
   return GST_FLOW_OK;
+}
+
+// Says to lfmtextenc, which may be in another thread and wait for a token, that none comes.
+GstFlowReturn Told(GstElement* element, GstFlowReturn flow) {
+  const Stage& stage = StageOf(element);
+  if (flow < GST_FLOW_OK && flow != GST_FLOW_FLUSHING && stage.model && stage.model->text())
+    gst_pad_push_event(SinkOf(element),
+                       gst_event_new_custom(GST_EVENT_CUSTOM_UPSTREAM,
+                                            gst_structure_new(kUnheardEvent, "flow", G_TYPE_INT,
+                                                              gint{flow}, nullptr)));
+  return flow;
 }
 
 GstFlowReturn Chain(GstPad*, GstObject* parent, GstBuffer* taken) {
   GstElement* element = GST_ELEMENT(parent);
   BufferOwner buffer(taken);
   const GstFlowReturn ready = Prepare(element);
-  return ready == GST_FLOW_OK ? InfoOf(element).take(element, std::move(buffer)) : ready;
+  return Told(element,
+              ready == GST_FLOW_OK ? InfoOf(element).take(element, std::move(buffer)) : ready);
 }
 
 GstFlowReturn ChainList(GstPad*, GstObject* parent, GstBufferList* taken) {
   GstElement* element = GST_ELEMENT(parent);
   BufferListOwner buffers(taken);
   const GstFlowReturn ready = Prepare(element);
-  return ready == GST_FLOW_OK ? InfoOf(element).take_all(element, std::move(buffers)) : ready;
+  return Told(element,
+              ready == GST_FLOW_OK ? InfoOf(element).take_all(element, std::move(buffers)) : ready);
 }
 
 void Interrupt(GstElement* element) {
@@ -69,6 +87,7 @@ bool TakeCaps(GstElement* element, GstEvent* event) {
   const Result<GstCaps*> out = InfoOf(element).set_caps(element, caps);
   gst_event_unref(event);
   StageOf(element).negotiated = static_cast<bool>(out);
+  StageOf(element).refused = !out;
   if (!out) {
     Fail(element, GST_STREAM_ERROR_FORMAT, out.error());
     return false;
@@ -106,8 +125,8 @@ gboolean SinkQuery(GstPad* pad, GstObject* parent, GstQuery* query) {
 }
 
 gboolean SourceEvent(GstPad* pad, GstObject* parent, GstEvent* event) {
-  if (const auto hear = InfoOf(parent).hear) hear(GST_ELEMENT(parent), event);
-  return gst_pad_event_default(pad, parent, event);
+  if (const auto hear = InfoOf(parent).hear) event = hear(GST_ELEMENT(parent), event);
+  return event == nullptr ? TRUE : gst_pad_event_default(pad, parent, event);
 }
 
 // The caller holds GST_OBJECT_LOCK.
@@ -143,7 +162,7 @@ GstStateChangeReturn ChangeState(GstElement* element, GstStateChange transition)
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
     InfoOf(element).close(element);
     StageOf(element).model.reset();
-    StageOf(element).negotiated = false;
+    StageOf(element).negotiated = StageOf(element).refused = false;
   }
   return changed;
 }

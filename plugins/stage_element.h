@@ -69,8 +69,8 @@ struct StageInfo {
   GstClockTime (*latency)(GstElement* element) = nullptr;
 
   // Any thread.
-  // An event from downstream before it is passed on.
-  void (*hear)(GstElement* element, GstEvent* event) = nullptr;
+  // An event from downstream before it is passed on; null if it is not.
+  GstEvent* (*hear)(GstElement* element, GstEvent* event) = nullptr;
   // Makes a take() that waits return: the pad is being flushed or stopped.
   void (*interrupt)(GstElement* element) = nullptr;
   // Answers a query of upstream; false for others.

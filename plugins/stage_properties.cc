@@ -75,13 +75,13 @@ GParamSpec* MessagesSpec() {
 GParamSpec* MessageIntervalSpec() {
   return g_param_spec_uint64("message-interval", "Message interval",
                              "Least time between two messages, in nanoseconds of this machine's "
-                             "clock; 0: every forecast",
+                             "clock; 0: every result",
                              0, G_MAXINT64, 0, kAlways);
 }
 
 GParamSpec* QosSpec() {
   return g_param_spec_boolean("qos", "QOS",
-                              "Skip forecasts that downstream says come too late; the state takes "
+                              "Skip results that downstream says come too late; the state takes "
                               "in every frame all the same",
                               FALSE, kAlways);
 }
@@ -89,7 +89,7 @@ GParamSpec* QosSpec() {
 GParamSpec* MaxObservedDelaySpec() {
   return g_param_spec_uint64(
       "max-observed-delay", "Max observed delay",
-      "Greatest time between a forecast's row and the forecast in a live pipeline, in nanoseconds",
+      "Greatest time between what a result is of and the result in a live pipeline, in nanoseconds",
       0, G_MAXUINT64, 0, static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
 }
 

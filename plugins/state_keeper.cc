@@ -1,6 +1,7 @@
 #include "plugins/state_keeper.h"
 
 #include <filesystem>
+#include <utility>
 
 #include "pipeline/clock.h"
 #include "pipeline/model_instance.h"
@@ -141,12 +142,13 @@ Result<void> StateKeeper::Write(const std::string& location, const GstStructure*
   return WriteAtomically(location, bytes);
 }
 
-void StateKeeper::Handle(GstMessage* message) const {
+void StateKeeper::Handle(GstMessage* message) {
   const std::string file = location();
   if (file.empty() || GST_MESSAGE_TYPE(message) != GST_MESSAGE_ELEMENT ||
       !gst_message_has_name(message, "lfm-snapshot"))
     return;
-  if (const auto written = Write(file, gst_message_get_structure(message)); !written)
+  const auto written = Write(file, gst_message_get_structure(message));
+  if (!std::exchange(failing_, !written) && !written)
     GST_ELEMENT_WARNING(bin_, RESOURCE, WRITE, ("%s", written.error().message.c_str()), (nullptr));
 }
 
@@ -172,8 +174,15 @@ StateKeeper::ModelResult StateKeeper::Restore() {
   taken_ = 0;
   const std::string file = location();
   std::error_code ignored;
-  if (file.empty() || !std::filesystem::exists(file, ignored))
+  failing_ = false;
+  if (file.empty()) return std::shared_ptr<const Model>();
+  if (!std::filesystem::exists(file, ignored)) {
+    const std::filesystem::path folder = std::filesystem::absolute(file).parent_path();
+    if (!std::filesystem::is_directory(folder, ignored))
+      return Error{"state-location " + file + " cannot be written: there is no folder " +
+                   folder.string()};
     return std::shared_ptr<const Model>();
+  }
   const auto bytes = ReadFile(file, kMostSnapshotBytes);
   if (!bytes) return bytes.error();
   ModelResult model = OpenTheirModel();

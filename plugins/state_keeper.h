@@ -56,7 +56,7 @@ class StateKeeper {
   // stream that begins. Gives the model, if it had to be loaded, so that it is not loaded twice.
   ModelResult Restore();
   // For every message of the bin: writes a snapshot that was taken.
-  void Handle(GstMessage* message) const;
+  void Handle(GstMessage* message);
 
  private:
   static GstPadProbeReturn Watch(GstPad* pad, GstPadProbeInfo* info, gpointer keeper);
@@ -73,7 +73,8 @@ class StateKeeper {
   std::unique_ptr<GBytes, UnrefBytes> state_;  // GST_OBJECT_LOCK of the bin; not handed out yet
   std::string location_;                       // GST_OBJECT_LOCK of the bin
   guint interval_ = 0;                         // GST_OBJECT_LOCK of the bin
-  guint taken_ = 0;  // streaming thread only: buffers since the last write
+  bool failing_ = false;  // streaming thread only: the last write failed, and that was said
+  guint taken_ = 0;       // streaming thread only: buffers since the last write
 };
 
 }  // namespace rill

@@ -177,8 +177,13 @@ TEST(LfmClassifier, SaysThatNoCapsCame) {
   EXPECT_THAT(begun.BusError(), HasSubstr("a buffer came before caps"));
 }
 
+TEST(LfmClassifier, AFolderForTheStateMustBeThere) {
+  EXPECT_THAT(StartError("lfmclassifier state-location=/nonexistent/c.state"),
+              HasSubstr("there is no folder /nonexistent"));
+}
+
 TEST(LfmClassifier, TakesAndMarksBufferLists) {
-  Harness harness(Element("name=c state-interval=2 state-location=/nonexistent/c.state"));
+  Harness harness(Element("name=c state-interval=2 state-location=/proc/c.state"));
   GstHarness* media = gst_harness_new_with_element(harness.element(), nullptr, "media");
   harness.Start("a", kPictureCaps, GST_FORMAT_TIME);
   const auto push = [&](size_t first, size_t count) {
@@ -195,8 +200,10 @@ TEST(LfmClassifier, TakesAndMarksBufferLists) {
   EXPECT_EQ(harness.BusWarning(), "");
   push(2, 2);
   EXPECT_NE(harness.BusWarning(), "") << "after two buffers the state was to be written";
-  EXPECT_EQ(harness.PullAll().size(), 4u);
-  for (size_t i = 0; i < 4; ++i) {
+  push(4, 2);
+  EXPECT_EQ(harness.BusWarning(), "") << "said once";
+  EXPECT_EQ(harness.PullAll().size(), 6u);
+  for (size_t i = 0; i < 6; ++i) {
     GstBuffer* buffer = gst_harness_try_pull(media);
     ASSERT_NE(buffer, nullptr);
     EXPECT_NE(gst_buffer_get_custom_meta(buffer, "LfmClassMeta"), nullptr) << i;

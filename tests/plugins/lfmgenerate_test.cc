@@ -45,7 +45,7 @@ Generator Open(const GeneratorOptions& options, const Model::Options& context = 
 // The answer to a prompt, of so many tokens at most.
 std::string Answer(Generator& stream, const std::string& prompt, size_t tokens,
                    const PromptOptions& options = {}) {
-  const auto ids = EncodePrompt(stream.model(), prompt, stream.position() == 0, options);
+  const auto ids = EncodePrompt(stream.model(), prompt, stream.last_token(), options);
   EXPECT_TRUE(stream.Push(*ids));
   std::string text;
   for (bool over = false; tokens > 0 && !over; --tokens) {
@@ -282,6 +282,45 @@ TEST(LfmGenerator, KeepsAConversationInAFile) {
   std::filesystem::remove(file);
 }
 
+TEST(LfmGenerate, TwoInAChainDoNotHearEachOther) {
+  Generator first = Open(kOptions), second = Open(kOptions);
+  const std::string answer = Answer(first, "hello", 12), reply = Answer(second, answer, 12);
+  Harness harness(Chain("", "output=answer max-tokens=12" + kSampling) + " ! " +
+                  Chain("", "output=answer max-tokens=12" + kSampling));
+  harness.Start("a", kCaps, GST_FORMAT_TIME);
+  ASSERT_EQ(harness.Push("hello"), GST_FLOW_OK);
+  EXPECT_EQ(PullText(harness), reply);
+}
+
+TEST(LfmGenerate, NobodyWaitsWhereDownstreamEnds) {
+  Harness harness(Chain("", "max-tokens=30", "", "queue ! ") + " ! identity eos-after=3");
+  harness.Start("a", kCaps, GST_FORMAT_TIME);
+  harness.Push("hello");  // returns
+  GstFlowReturn flow = GST_FLOW_OK;
+  for (int i = 0; i < 100 && flow == GST_FLOW_OK; ++i) flow = harness.Push("and more");
+  EXPECT_EQ(flow, GST_FLOW_EOS);
+}
+
+TEST(LfmTextEnc, RefusesATokenThatThereIsNot) {
+  for (const int id : {-5, 2'000'000'000}) {
+    Harness harness(Chain("", "max-tokens=0", "window=16 sinks=2"));
+    harness.Start("a", kCaps, GST_FORMAT_TIME);
+    GstPad* pad = gst_element_get_static_pad(harness.Find("lfmtextenc"), "src");
+    GstFlowReturn flow = GST_FLOW_OK;
+    std::thread pusher([&] { flow = harness.Push("tell me all"); });
+    for (int i = 0; i < 3; ++i) gst_buffer_unref(gst_harness_pull(harness.get()));
+    gst_pad_send_event(
+        pad, gst_event_new_custom(GST_EVENT_CUSTOM_UPSTREAM,
+                                  gst_structure_new("lfm/token", "id", G_TYPE_INT, id, "last",
+                                                    G_TYPE_BOOLEAN, FALSE, nullptr)));
+    pusher.join();
+    EXPECT_EQ(flow, GST_FLOW_ERROR);
+    EXPECT_THAT(harness.BusError(),
+                ::testing::HasSubstr("token " + std::to_string(id) + " came back"));
+    gst_object_unref(pad);
+  }
+}
+
 TEST(LfmTextEnc, GivesTheEmbeddingsOfTokens) {
   const auto model = *Model::Shared(ModelFile());
   Harness harness("lfmtextenc raw=true model-path=" + ModelFile());
@@ -289,7 +328,7 @@ TEST(LfmTextEnc, GivesTheEmbeddingsOfTokens) {
   const std::string text = "any text \xff\xfe, broken or not";
   ASSERT_EQ(harness.Push(text, GST_SECOND), GST_FLOW_OK);
   ASSERT_EQ(harness.Push("", GST_SECOND), GST_FLOW_OK);  // nothing is said
-  const auto ids = EncodePrompt(*model, text, true, {.raw = true});
+  const auto ids = EncodePrompt(*model, text, std::nullopt, {.raw = true});
   std::vector<float> want(ids->size() * model->backbone().width());
   model->text()->Run(*ids, {want.data(), ids->size(), model->backbone().width()});
   std::vector<float> got;
@@ -306,6 +345,8 @@ TEST(LfmTextEnc, SaysWhatDoesNotFit) {
   const std::string sensors = RILL_SOURCE_DIR "/tests/goldens/sensor_model.gguf";
   EXPECT_THAT(StartError("text/x-raw,format=utf8 ! lfmtextenc model-path=" + sensors),
               ::testing::HasSubstr("the model does not read text"));
+  EXPECT_THAT(StartError("text/x-raw,format=utf8 ! lfmgenerator"),
+              ::testing::HasSubstr("no model is named"));
   EXPECT_THAT(StartError("lfmgenerate model-path=" + sensors),
               ::testing::HasSubstr("the model does not generate text"));
   Harness small(Chain("", "", "context=8"));

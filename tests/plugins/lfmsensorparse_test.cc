@@ -89,6 +89,15 @@ TEST(LfmSensorParse, SaysSoWhenTheInputIsEmptyOrNotRows) {
   EXPECT_EQ(prose.BusError(), "");
 }
 
+TEST(LfmSensorParse, SaysWhatIsWrongOnce) {
+  Harness harness("lfmsensorparse columns=c");
+  harness.Start("stream-1", "text/csv", GST_FORMAT_BYTES);
+  EXPECT_EQ(harness.Push("time,a\n2020-01-01,1\n2020-01-02,1\n"), GST_FLOW_ERROR);
+  EXPECT_NE(harness.BusError(), "");
+  harness.Eos();
+  EXPECT_EQ(harness.BusError(), "");
+}
+
 TEST(LfmSensorParse, SkipsABadRowWithAWarningAndACount) {
   Harness harness("lfmsensorparse");
   harness.Start("s", "", GST_FORMAT_BYTES);
