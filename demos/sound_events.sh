@@ -5,6 +5,10 @@ set -eu
 if [ -f "${1:-}" ]; then
   set -- filesrc location="$1" ! decodebin ! audioconvert # of a video, the sound
 else
+  case ${1:-} in
+    *!*) ;;
+    */* | *.*) echo "$1: no such file" >&2; exit 1 ;;
+  esac
   # shellcheck disable=SC2086  # a pipeline is words
   set -- ${1:-autoaudiosrc}
 fi

@@ -12,7 +12,8 @@ if [ $# -eq 0 ]; then
 fi
 
 echo "What a pipeline hears in the first file, line by line:"
-gst-launch-1.0 -q filesrc location="$1" ! decodebin ! lfmtranscriber output=line newline=true ! fdsink sync=false
+gst-launch-1.0 -q filesrc location="$1" ! decodebin ! lfmtranscriber output=line newline=true ! fdsink sync=false |
+  cat # fdsink begins a file anew
 
 echo "What rill transcribe hears in all of them, as subtitles:"
 for file in "$@"; do rill transcribe "$file" --format srt; done

@@ -46,6 +46,7 @@ Result<std::vector<std::filesystem::path>> FilesOf(const std::vector<std::string
   std::vector<std::filesystem::path> files;
   for (const std::string& path : paths) {
     std::error_code failed;
+    if (!std::filesystem::exists(path, failed)) return Error{path + ": no such file or folder"};
     if (!std::filesystem::is_directory(path, failed)) {
       files.emplace_back(path);
       continue;
