@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from rill_train import (evaluate, export_goldens, features, gguf, image_models, ltsf, models, operators,
-                        optimizer, series, trainer)
+from rill_train import (classify_export, evaluate, export_goldens, features, gguf, image_models, ltsf,
+                        models, operators, optimizer, series, trainer)
 from rill_train.train import PinballLoss
 
 CONFIG = dict(export_goldens.TINY, **{"attention.sinks": 0})
@@ -147,16 +147,36 @@ class ModelFiles(unittest.TestCase):
             np.testing.assert_allclose(tensors[kind], array, atol=error)
 
 
+class BatchNorm(unittest.TestCase):
+    def test_folds_into_the_convolution_before_it(self):
+        torch.manual_seed(0)
+        config = image_models.CIFAR | {"image.stage_channels": [4, 4, 6, 6, 8, 8], "image.stage_inner": [8] * 6}
+        model = image_models.ImageClassifier(config, 3)
+        for stage in model.image.stage:
+            torch.nn.init.normal_(stage.batch_norm.weight)
+            torch.nn.init.normal_(stage.batch_norm.bias)
+        pixels = torch.rand(1, 5, 9, 7, 3)
+        for _ in range(3):
+            model(pixels)
+        model.eval()
+        expected = model(pixels)
+        model.image.fold()
+        torch.testing.assert_close(model(pixels), expected, rtol=1e-4, atol=1e-5)
+        names = classify_export.tensors(model, "F32")
+        self.assertFalse([name for name in names if "batch_norm" in name])
+        keys = classify_export.metadata(model, ["a", "b", "c"], "Tiny", "For tests")
+        self.assertNotIn("rill." + image_models.BATCH_NORM, keys)
+
+
 class Optimisers(unittest.TestCase):
     def test_muon_takes_the_matrices_inside(self):
-        config = image_models.CIFAR | {"image.stage_channels": [4, 6, 8], "image.stage_inner": [8, 8, 8]}
-        model = image_models.ImageClassifier(config, 3)
+        model = image_models.ImageClassifier(image_models.SHARED, 3)
         taken = {name for name, p in model.named_parameters() if p.ndim > 1 and optimizer.is_hidden(name, p)}
         for name in ("image.stage.1.conv.weight", "image.stage.1.blk.0.short_conv.in_proj.weight",
-                     "blk.0.swiglu.down.weight", "blk.1.liquid_scan.in_proj.weight"):
+                     "blk.0.swiglu.down.weight", "blk.0.liquid_scan.in_proj.weight"):
             self.assertIn(name, taken)
         for name in ("image.stage.0.conv.weight", "image.stage.1.blk.0.short_conv.conv.weight",
-                     "image.embed.weight", "blk.0.short_conv.conv.weight", "classify.out.weight"):
+                     "image.embed.weight", "classify.out.weight"):
             self.assertNotIn(name, taken)
 
     def test_a_start_with_other_groups_takes_the_weights_alone(self):

@@ -24,6 +24,8 @@ def load(path, weights="ema"):
             else event_models.EventClassifier)
     model = kind(config, len(labels))
     model.load_state_dict(checkpoint[weights])
+    if kind is image_models.ImageClassifier:
+        model.image.fold()
     return model.eval(), labels
 
 
@@ -44,7 +46,7 @@ def document(config, name, description):
     return {
         "general.architecture": "rill", "general.name": name, "general.license": "Apache-2.0",
         "general.description": description,
-    } | {f"rill.{key}": value for key, value in config.items()}
+    } | {f"rill.{key}": value for key, value in config.items() if key != image_models.BATCH_NORM}
 
 
 def metadata(model, labels, name, description):

@@ -15,26 +15,31 @@ from . import kernels
 from .operators import RmsNorm, SwiGlu, linear
 from .speech_models import Block
 
-
+BATCH_NORM = "image.batch_norm"  # Whether the convolutions are trained with it; model files do not tell.
 CIFAR = {
     "width": 128,
     "norm_epsilon": 1e-5,
-    "operators": ["short_conv", "liquid_scan"],
+    "operators": ["liquid_scan"],
     "swiglu.width": 256,
-    "short_conv.taps": 3,
     "liquid_scan.width": 128,
     "image.height": 32,
     "image.width": 32,
     "image.channels": 3,
     "image.fit": "stretch",
-    "image.stages": 3,
-    "image.stage_channels": [48, 96, 192],
-    "image.stage_strides": [1, 2, 2],
-    "image.stage_blocks": [0, 2, 3],
-    "image.stage_inner": [96, 192, 384],
+    "image.stages": 6,
+    "image.stage_channels": [64, 128, 128, 192, 192, 256],
+    "image.stage_strides": [1, 2, 1, 2, 1, 2],
+    "image.stage_blocks": [0, 0, 0, 0, 1, 0],
+    "image.stage_inner": [128, 256, 256, 384, 384, 512],
+    BATCH_NORM: True,
 }
-FASHION = CIFAR | {"image.height": 28, "image.width": 28, "image.channels": 1,
-                   "image.stage_channels": [32, 64, 128], "image.stage_inner": [64, 128, 256]}
+FASHION = CIFAR | {
+    "image.height": 28, "image.width": 28, "image.channels": 1,
+    "image.stage_channels": [32, 64, 64, 128, 128, 192], "image.stage_inner": [64, 128, 128, 256, 256, 384]}
+# The smaller encoder of the shared model.
+SHARED = FASHION | {
+    "image.stages": 3, "image.stage_channels": [32, 64, 128], "image.stage_strides": [1, 2, 2],
+    "image.stage_blocks": [0, 2, 3], "image.stage_inner": [64, 128, 256], BATCH_NORM: False}
 
 
 class ShortConv2d(nn.Module):
@@ -75,14 +80,48 @@ class ImageBlock(nn.Module):
         return x + self.swiglu(self.mlp_norm(x))
 
 
+class BatchNorm(nn.Module):
+    """Batch normalisation of channels, for training: model files hold it folded into the convolution
+    before it.
+
+    Source: Ioffe and Szegedy 2015, "Batch normalization".
+    """
+
+    MOMENTUM, EPSILON = 0.1, 1e-5
+
+    def __init__(self, channels):
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("variance", torch.ones(channels))
+
+    def forward(self, x):
+        """[batch, channels, height, width]"""
+        return F.batch_norm(x, self.mean, self.variance, self.weight, self.bias, self.training,
+                            self.MOMENTUM, self.EPSILON)
+
+    @torch.no_grad()
+    def fold(self, conv):
+        """Changes the convolution before this so that it does both."""
+        scale = self.weight / (self.variance + self.EPSILON).sqrt()
+        conv.weight.mul_(scale[:, None, None, None])
+        conv.bias.copy_((conv.bias - self.mean) * scale + self.bias)
+
+
 class Stage(nn.Module):
     """A convolution, then blocks."""
 
-    def __init__(self, channels_in, channels, stride, blocks, inner, epsilon, out_scale):
+    def __init__(self, channels_in, channels, stride, blocks, inner, epsilon, out_scale, batch_norm):
         super().__init__()
         self.conv = nn.Conv2d(channels_in, channels, 3, stride, 1)
+        self.batch_norm = BatchNorm(channels) if batch_norm else nn.Identity()
         self.blk = nn.ModuleList(
             ImageBlock(channels, inner, epsilon, out_scale) for _ in range(blocks))
+
+    def fold(self):
+        if isinstance(self.batch_norm, BatchNorm):
+            self.batch_norm.fold(self.conv)
+            self.batch_norm = nn.Identity()
 
     def forward(self, x):
         """[batch, height, width, channels] to a smaller picture of more channels."""
@@ -92,6 +131,7 @@ class Stage(nn.Module):
             x, weight, bias = x.bfloat16(), weight.bfloat16(), bias.bfloat16()
         x = F.conv2d(x.contiguous(memory_format=torch.channels_last), weight, bias,
                      self.conv.stride, 1)
+        x = self.batch_norm(x)
         if fused:
             x = kernels.silu(x).permute(0, 2, 3, 1).float()
             return kernels.stream(self.blk, x) if self.blk else x
@@ -110,10 +150,15 @@ class ImageEncoder(nn.Module):
         self.mean = nn.Parameter(torch.zeros(before[0]), requires_grad=False)
         self.deviation = nn.Parameter(torch.ones(before[0]), requires_grad=False)
         self.stage = nn.ModuleList(
-            Stage(channels_in, *size, config["norm_epsilon"], out_scale)
+            Stage(channels_in, *size, config["norm_epsilon"], out_scale, config.get(BATCH_NORM))
             for channels_in, *size in zip(before, *sizes))
         self.norm = RmsNorm(before[-1], config["norm_epsilon"])
         self.embed = linear(before[-1], config["width"], bias=True)
+
+    def fold(self):
+        """Leaves no batch normalisation, and the same results as evaluation had."""
+        for stage in self.stage:
+            stage.fold()
 
     def forward(self, pixels):
         """Pictures [batch, height, width, channels] of 0 to 1 -> [batch, width]."""

@@ -8,6 +8,7 @@ go of it. Every frame bears the loss.
 """
 
 import argparse
+import math
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,8 @@ from .trainer import Trainer, open_log
 TIME = 4
 CUT_SHARE = 0.5
 PADDING = 4  # pixels, of the random crop
-CONFIGS = {"cifar": image_models.CIFAR, "fashion": image_models.FASHION}
+# `shared`: the pictures of Fashion-MNIST, for the encoder of the shared model.
+CONFIGS = {"cifar": image_models.CIFAR, "fashion": image_models.FASHION, "shared": image_models.SHARED}
 CHECKPOINT_SECONDS = 300
 
 
@@ -34,13 +36,30 @@ def load(name, part, options):
     return images.fashion(part, options.fashion)
 
 
+def paste(rng, pixels, others):
+    """Puts a rectangle of others into pixels [..., height, width, channels]; returns the share that is
+    left of these. All shares are equally likely, but for rectangles cut off at the border."""
+    height, width = pixels.shape[-3:-1]
+    side = math.sqrt(rng.random())
+    row, column = rng.integers(0, height), rng.integers(0, width)
+    rows = slice(max(0, round(row - side * height / 2)), round(row + side * height / 2))
+    columns = slice(max(0, round(column - side * width / 2)), round(column + side * width / 2))
+    pixels[..., rows, columns, :] = others[..., rows, columns, :]
+    return 1 - pixels[..., rows, columns, 0].size / pixels[..., 0].size
+
+
 class Clips(EndlessBatches):
     """Endless: pixels [time, batch, height, width, channels] of 0 to 1 and classes [time, batch]; all
-    batches have as many pictures, `stills` of them (0 to 1) a time of one."""
+    batches have as many pictures, `stills` of them (0 to 1) a time of one. With `cutmix`, half of the
+    stills have a rectangle of another picture, and the batch has its classes and the share of the
+    first ones too.
 
-    def __init__(self, pictures, batch, stills, erase, seed):
+    Source: Yun et al. 2019, "CutMix".
+    """
+
+    def __init__(self, pictures, batch, stills, erase, cutmix, seed):
         self.pictures, self.count, self.stills = pictures, batch, stills
-        self.erase, self.seed = erase, seed
+        self.erase, self.cutmix, self.seed = erase, cutmix, seed
         pad = ((0, 0), (PADDING, PADDING), (PADDING, PADDING), (0, 0))
         self.padded = np.pad(pictures.pixels, pad, "reflect")
 
@@ -69,7 +88,11 @@ class Clips(EndlessBatches):
             cut = rng.integers(1, time) if time > 1 and rng.random() < CUT_SHARE else time
             shown[:cut, b], shown[cut:, b] = rng.integers(0, count, 2)
         pixels = np.stack([[self.view(rng, index) for index in row] for row in shown])
-        return torch.from_numpy(pixels), torch.from_numpy(self.pictures.classes[shown])
+        classes = torch.from_numpy(self.pictures.classes[shown])
+        if not (self.cutmix and time == 1 and rng.random() < 0.5):
+            return torch.from_numpy(pixels), classes
+        share = paste(rng, pixels, np.roll(pixels, 1, axis=1))
+        return torch.from_numpy(pixels), classes, classes.roll(1, 1), share
 
 
 class ImageTrainer(Trainer):
@@ -77,11 +100,12 @@ class ImageTrainer(Trainer):
         model = image_models.ImageClassifier(CONFIGS[options.set], len(labels))
         super().__init__(model, options, labels=labels)
 
-    def loss(self, pixels, classes):
-        return F.cross_entropy(self.model(pixels).flatten(0, 1), classes.flatten(),
-                               label_smoothing=self.options.smoothing)
+    def loss(self, pixels, classes, others=None, share=1.0):
+        logits = self.model(pixels).flatten(0, 1)
+        of = lambda wanted: F.cross_entropy(logits, wanted.flatten(), label_smoothing=self.options.smoothing)
+        return of(classes) if others is None else share * of(classes) + (1 - share) * of(others)
 
-    def size(self, pixels, classes):
+    def size(self, pixels, classes, *_):
         return classes.numel()
 
 
@@ -115,6 +139,7 @@ def main():
     add("--smoothing", type=float, default=0.1, help="of the labels")
     add("--dropout", type=float, default=0.0, help="inside the SwiGLUs")
     add("--erase", action="store_true", help="erase squares")
+    add("--cutmix", action="store_true", help="put pieces of other pictures into half of the stills")
     add("--warmup", type=int, default=100, help="steps")
     add("--average", type=float, default=0.998, help="decay of the averaged weights, a step")
     add("--seed", type=int, default=1)
@@ -133,7 +158,8 @@ def main():
         trainer.model.image.mean.data = torch.from_numpy(scaled.mean((0, 1, 2)))
         trainer.model.image.deviation.data = torch.from_numpy(scaled.std((0, 1, 2)))
         trainer.average = Average(trainer.model, options.average)
-    stream = Clips(train, options.batch, options.stills, options.erase, [options.seed, trainer.step])
+    stream = Clips(train, options.batch, options.stills, options.erase, options.cutmix,
+                   [options.seed, trainer.step])
     loader = iter(DataLoader(stream, batch_size=None, num_workers=1, prefetch_factor=8))
     write = open_log(options.output)
     write(parameters=sum(p.numel() for p in trainer.model.parameters()), options=str(vars(options)))

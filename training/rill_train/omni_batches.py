@@ -67,7 +67,7 @@ class Data:
                 self.sounds, self.spoken("train"), self.known, self.said, options.cache, SPEECH_FRAMES,
                 options.augment, 0.0, None).batch,
             "series": lambda: batches.Batches(pool(), batches.Mixture(tokens=TOKENS), config, None).batch,
-            "image": lambda: image_train.Clips(self.image_train, IMAGES, STILLS, False, None).batch,
+            "image": lambda: image_train.Clips(self.image_train, IMAGES, STILLS, False, False, None).batch,
             "event": lambda: sounds().batch,
             "digit": lambda: digit_batches.Batches(
                 self.spoken("train"), self.digit_train, self.sounds, options.cache,

@@ -20,7 +20,7 @@ OMNI = (speech_models.BASE
         | {"width": 192, "operators": ["short_conv", "short_conv", "liquid_scan"] * 2 + ["short_conv"],
            "swiglu.width": 384, "short_conv.taps": 5, "liquid_scan.width": 192}
         | {key: value for key, value in models.BASE.items() if key.startswith(FORECASTER)}
-        | {key: value for key, value in image_models.FASHION.items() if key.startswith("image.")})
+        | {key: value for key, value in image_models.SHARED.items() if key.startswith("image.")})
 
 
 def two_streams(block, x, dt, keep_main=True):

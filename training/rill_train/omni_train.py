@@ -191,7 +191,7 @@ def arguments():
     add("--minutes", type=float, default=60, help="wall-clock budget")
     add("--decay", type=float, default=0.5, help="share of the minutes that decays the rate")
     add("--start", type=Path, help="checkpoint to start from")
-    add("--start-image", type=Path, help="checkpoint of rill_train.image_train --set fashion, for its encoder")
+    add("--start-image", type=Path, help="checkpoint of rill_train.image_train --set shared, for its encoder")
     add("--resume", action="store_true", help="continue the run in --output")
     add("--lr", type=float, default=2e-3)
     add("--weight-decay", type=float, default=0.1)
