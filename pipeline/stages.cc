@@ -90,11 +90,11 @@ BackboneStage::BackboneStage(std::shared_ptr<const Model> model, State state, si
       dt_(channels()) {}
 
 Result<void> BackboneStage::CheckRoom(size_t frames) {
-  if (channels() == 0 || model_->backbone().Room(state_.lane(0)) >= static_cast<int64_t>(frames))
-    return {};
+  if (channels() == 0) return {};
+  const int64_t room = model_->backbone().Room(state_.lane(0));
+  if (room >= static_cast<int64_t>(frames)) return {};
   return model_->weights().Complain(
-      "the declared context has room for " +
-      std::to_string(model_->backbone().Room(state_.lane(0))) + " more frames, " +
+      "the declared context has room for " + std::to_string(room) + " more frames, " +
       std::to_string(frames) +
       " came: reset the stream, declare a longer one, or a window and sinks");
 }

@@ -64,7 +64,9 @@ Result<ResumePoint> CheckTextSnapshot(const std::shared_ptr<const Model>& model,
   Result<TextStage> text = TextStage::Open(model, {});
   if (!text) return text.error();
   if (const Result<void> ok = text->Restore(*snapshot); !ok) return ok.error();
-  if (const Result<void> ok = BackboneStage(model, 1).Restore(*snapshot); !ok) return ok.error();
+  Result<BackboneStage> backbone = BackboneStage::Open(model, 1);  // of a long context it is large
+  if (!backbone) return backbone.error();
+  if (const Result<void> ok = backbone->Restore(*snapshot); !ok) return ok.error();
   Result<GenerateStage> head = GenerateStage::Open(model, {});
   if (!head) return head.error();
   if (const Result<void> ok = head->Restore(*snapshot); !ok) return ok.error();

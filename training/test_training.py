@@ -170,13 +170,14 @@ class BatchNorm(unittest.TestCase):
 
 class Optimisers(unittest.TestCase):
     def test_muon_takes_the_matrices_inside(self):
-        model = image_models.ImageClassifier(image_models.SHARED, 3)
+        config = image_models.SHARED | {"operators": ["short_conv", "liquid_scan"], "short_conv.taps": 3}
+        model = image_models.ImageClassifier(config, 3)
         taken = {name for name, p in model.named_parameters() if p.ndim > 1 and optimizer.is_hidden(name, p)}
         for name in ("image.stage.1.conv.weight", "image.stage.1.blk.0.short_conv.in_proj.weight",
-                     "blk.0.swiglu.down.weight", "blk.0.liquid_scan.in_proj.weight"):
+                     "blk.0.swiglu.down.weight", "blk.1.liquid_scan.in_proj.weight"):
             self.assertIn(name, taken)
         for name in ("image.stage.0.conv.weight", "image.stage.1.blk.0.short_conv.conv.weight",
-                     "image.embed.weight", "classify.out.weight"):
+                     "image.embed.weight", "blk.0.short_conv.conv.weight", "classify.out.weight"):
             self.assertNotIn(name, taken)
 
     def test_a_start_with_other_groups_takes_the_weights_alone(self):
