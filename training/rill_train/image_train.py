@@ -8,6 +8,7 @@ go of it. Every frame bears the loss.
 """
 
 import argparse
+import json
 import math
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader
 
-from . import image_models, images
+from . import classify_export, image_models, images
 from .operators import Linear, SwiGlu
 from .optimizer import Average
 from .speech_batches import EndlessBatches
@@ -125,7 +126,8 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--set", choices=sorted(CONFIGS), required=True)
-    add("--output", type=Path, required=True, help="folder for the log and the checkpoints")
+    add("--output", type=Path, help="folder for the log and the checkpoints")
+    add("--score", nargs="+", help="checkpoints: prints what each gets of the validation part, and ends")
     add("--cache", type=Path, required=True, help="folder for decoded pictures")
     add("--fashion", type=Path, default=images.FASHION, help="folder of Fashion-MNIST")
     add("--minutes", type=float, default=60, help="wall-clock budget")
@@ -147,11 +149,18 @@ def main():
     add("--float32", action="store_true", help="no bfloat16 products")
     options = parser.parse_args()
 
-    options.output.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     Linear.bfloat16, SwiGlu.dropout = not options.float32, options.dropout
     train, validation = images.split(load(options.set, "train", options))
+    if options.score:
+        for path in options.score:
+            model, _ = classify_export.load(path)
+            print(json.dumps({"checkpoint": path, "validation": accuracy(model, validation)}))
+        return
+    if not options.output:
+        parser.error("--output is required for training")
+    options.output.mkdir(parents=True, exist_ok=True)
     trainer = ImageTrainer(options, train.labels)
     if not options.resume and not options.start:
         scaled = train.pixels[::10].astype(np.float32) / 255
