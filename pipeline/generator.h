@@ -30,7 +30,7 @@ namespace rill {
 // Threads and working memory of generators, one at a time or many together.
 class TextRunner {
  public:
-  static constexpr size_t kRows = 128;  // of a block; more are cut
+  static constexpr size_t kRows = 256;  // of a block; more are cut
 
   // 0 threads: as many as there are cores.
   TextRunner(const Model& model, size_t threads);

@@ -19,8 +19,7 @@ constexpr size_t kHalfBlock = 16;
 constexpr size_t kUnpackedBlocks = 8;  // unpacked together: the 256 inputs of a K block
 
 // The rows of a panel lie apart, which no prefetcher of a CPU follows: kernels ask for what they
-// need later; those that wait for the memory, so many panels ahead. Into the second cache: the
-// first one has too few requests in flight to keep up with the memory. To be inlined, or a compiler
+// need later; those that wait for the memory, so many panels ahead. To be inlined, or a compiler
 // may find that it does nothing.
 constexpr size_t kPanelsAhead = 3;
 #if defined(__GNUC__)
@@ -29,7 +28,7 @@ __attribute__((always_inline))
 inline void
 Fetch([[maybe_unused]] const std::byte* from, [[maybe_unused]] size_t bytes) {
 #if defined(__GNUC__)
-  for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch(from + at, 0, 1);
+  for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch(from + at);
 #endif
 }
 
