@@ -39,9 +39,10 @@ Result<AudioReader> AudioReader::OpenFile(const std::string& path, size_t rate_h
 }
 
 Result<AudioReader> AudioReader::OpenLive(const std::string& source, size_t rate_hz) {
+  constexpr size_t kKept = 6000;  // buffers of 10 ms, mostly: a minute
   Result<MediaPipeline> media =
       MediaPipeline::OpenLive(source.empty() ? "autoaudiosrc" : source,
-                              source.empty() ? "microphone" : source, Converters(rate_hz));
+                              source.empty() ? "microphone" : source, Converters(rate_hz), kKept);
   if (!media) return media.error();
   return AudioReader(std::make_unique<Source>(std::move(*media), true));
 }

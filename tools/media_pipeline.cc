@@ -88,10 +88,10 @@ Result<MediaPipeline> MediaPipeline::OpenFile(const std::string& path,
 }
 
 Result<MediaPipeline> MediaPipeline::OpenLive(const std::string& source, const std::string& name,
-                                              const std::string& converters) {
-  return Open(
-      source + " ! " + converters + " ! appsink name=sink sync=false max-buffers=6000 drop=true",
-      name);
+                                              const std::string& converters, size_t kept) {
+  return Open(source + " ! " + converters +
+                  " ! appsink name=sink sync=false drop=true max-buffers=" + std::to_string(kept),
+              name);
 }
 
 Result<MediaPipeline> MediaPipeline::Open(const std::string& description, const std::string& name,

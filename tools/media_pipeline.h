@@ -14,12 +14,12 @@ class MediaPipeline {
  public:
   // What comes out of a file, - for the standard input, or of whatever else a description in the
   // language of gst-launch-1.0 gives, behind `converters`, which end in caps. A live source that
-  // nobody keeps up with loses its oldest buffers; others wait. `wanted` is for the error of a file
-  // in which nothing suits the converters: "a.wav: holds no picture".
+  // nobody keeps up with loses its oldest buffers, all but `kept`; others wait. `wanted` is for the
+  // error of a file in which nothing suits the converters: "a.wav: holds no picture".
   static Result<MediaPipeline> OpenFile(const std::string& path, const std::string& converters,
                                         const std::string& wanted);
   static Result<MediaPipeline> OpenLive(const std::string& source, const std::string& name,
-                                        const std::string& converters);
+                                        const std::string& converters, size_t kept);
 
   MediaPipeline(MediaPipeline&&) noexcept;
   MediaPipeline& operator=(MediaPipeline&&) noexcept;

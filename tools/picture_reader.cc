@@ -57,8 +57,10 @@ Result<PictureReader> PictureReader::OpenFile(const std::string& path) {
 }
 
 Result<PictureReader> PictureReader::OpenLive(const std::string& source) {
-  Result<MediaPipeline> media = MediaPipeline::OpenLive(
-      source.empty() ? "autovideosrc" : source, source.empty() ? "camera" : source, kConverters);
+  constexpr size_t kKept = 2;  // an old picture is worth nothing
+  Result<MediaPipeline> media =
+      MediaPipeline::OpenLive(source.empty() ? "autovideosrc" : source,
+                              source.empty() ? "camera" : source, kConverters, kKept);
   if (!media) return media.error();
   return PictureReader(std::make_unique<Source>(std::move(*media)));
 }

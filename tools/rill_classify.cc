@@ -193,12 +193,19 @@ std::vector<Medium> MediaOf(const ClassifyCommand& command, const Model& model) 
 Result<void> ClassifyFile(const ClassifyCommand& command, const std::shared_ptr<const Model>& model,
                           const std::string& file) {
   Result<void> outcome;
-  for (const Medium medium : MediaOf(command, *model)) {
+  const std::vector<Medium> media = MediaOf(command, *model);
+  if (media.size() > 1 && file == "-")
+    return Error{"standard input can be read once: say --as pictures or --as sound"};
+  for (const Medium medium : media) {
     Result<Classifier> stream =
         Classifier::Open(model, medium, {.head = command.head, .events = command.rules});
     if (!stream) return stream.error();
     Run run(command, file, std::move(*stream));
-    outcome = run.All(medium);
+    const Result<void> done = run.All(medium);
+    // A camera that fails is not to be hidden by a microphone that does, too.
+    outcome = done || outcome || !command.live
+                  ? done
+                  : Error{outcome.error().message + "; as sound: " + done.error().message};
     if (outcome || !run.FoundNoPicture()) break;
   }
   return outcome;

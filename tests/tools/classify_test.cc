@@ -72,8 +72,16 @@ TEST_F(Classify, HearsSound) {
   ASSERT_EQ(sound.code, 0) << sound.err;
   EXPECT_EQ(json::parse(sound.out)["classes"].size(), 3u);
   ExpectSentence(Run("classify " + kPictures + wav), wav + ": holds no picture");
+  ExpectSentence(Run("classify --head sounds " + kOmni + "- < " + wav),
+                 "standard input can be read once: say --as pictures or --as sound");
   // A model of both takes what the file has.
   EXPECT_EQ(Run("classify --head sounds --json " + kOmni + wav).out, sound.out);
+}
+
+TEST_F(Classify, AMicrophoneDoesNotHideACamera) {
+  EXPECT_THAT(
+      Run("classify --live --source 'v4l2src device=/dev/absent' --head sounds " + kOmni).err,
+      HasSubstr("/dev/absent"));
 }
 
 TEST_F(Classify, OneBadFileDoesNotKeepTheOthersFromBeingRead) {
