@@ -8,6 +8,7 @@ namespace rill {
 namespace {
 
 constexpr size_t kByteValues = 256;
+constexpr size_t kMostScratch = size_t{1} << 28;  // floats, of any sides and channels
 constexpr int64_t kMostSide = 1024, kMostStages = 8, kMostBlocks = 64, kMostChannels = 1 << 12;
 
 Result<ImageFit> ReadFit(const Weights& weights) {
@@ -138,8 +139,14 @@ Result<ImageEncoder> ImageEncoder::Load(const Weights& weights, size_t width) {
   Result<Linear> embed =
       Linear::Load(weights, "image.embed", width, shape.channels_out, Bias::kPresent);
   if (!embed) return embed.error();
-  return ImageEncoder(*config, std::move(*values), std::move(stages), std::move(*norm),
-                      std::move(*embed));
+  ImageEncoder encoder(*config, std::move(*values), std::move(stages), std::move(*norm),
+                       std::move(*embed));
+  if (encoder.ScratchFloats() > kMostScratch)
+    return weights.Complain(
+        "pictures of " + std::to_string(config->width) + " x " + std::to_string(config->height) +
+        " need " + std::to_string(encoder.ScratchFloats() * sizeof(float)) +
+        " bytes in these stages, " + std::to_string(kMostScratch * sizeof(float)) + " is the most");
+  return encoder;
 }
 
 size_t ImageEncoder::MostFloats() const {

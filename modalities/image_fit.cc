@@ -83,9 +83,12 @@ cv::Rect PlaceIn(cv::Size size, cv::Size frame) {
           place.height};
 }
 
+// Shrinks first, where one side shrinks and the other grows.
 void Resize(const cv::Mat& from, cv::Mat& to, cv::Size size) {
-  const bool shrinks = size.width <= from.cols && size.height <= from.rows;
-  cv::resize(from, to, size, 0, 0, shrinks ? cv::INTER_AREA : cv::INTER_LINEAR);
+  const cv::Size less(std::min(size.width, from.cols), std::min(size.height, from.rows));
+  cv::Mat shrunk = from;
+  if (less != from.size()) cv::resize(from, less == size ? to : shrunk, less, 0, 0, cv::INTER_AREA);
+  if (less != size) cv::resize(shrunk, to, size, 0, 0, cv::INTER_LINEAR);
 }
 
 }  // namespace

@@ -1,12 +1,20 @@
 #include "pipeline/image_stage.h"
 
 #include <cassert>
+#include <new>
+#include <string>
 
 namespace rill {
 
 Result<ImageStage> ImageStage::Open(std::shared_ptr<const Model> model) {
   if (model->image() == nullptr) return model->weights().Complain("the model has no image encoder");
-  return ImageStage(std::move(model));
+  const size_t floats = model->image()->ScratchFloats();
+  try {
+    return ImageStage(std::move(model));
+  } catch (const std::bad_alloc&) {
+    return Error{"there is no memory for the " + std::to_string(floats * sizeof(float)) +
+                 " bytes that a picture needs"};
+  }
 }
 
 ImageStage::ImageStage(std::shared_ptr<const Model> model)

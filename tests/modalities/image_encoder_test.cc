@@ -2,6 +2,7 @@
 // (training/rill_train/export_goldens.py).
 #include "modalities/image_encoder.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "modalities/classify_head.h"
@@ -10,6 +11,8 @@
 
 namespace rill::testing {
 namespace {
+
+using ::testing::HasSubstr;
 
 constexpr float kTolerance = 1e-5f;
 const std::string kGoldens = RILL_SOURCE_DIR "/tests/goldens/image_model";
@@ -106,6 +109,37 @@ TEST(ImageEncoder, SaysWhatIsWrongWithAFile) {
   EXPECT_NE(LoadError("stage_blocks", 0.5f).find("no number from 0 to 64"), std::string::npos);
   EXPECT_NE(LoadError("deviation", 0).find("not positive"), std::string::npos);
   EXPECT_NE(LoadError("", 0).find("image.stage.0.conv.weight"), std::string::npos);
+}
+
+TEST(ImageEncoder, BoundsItsWorkingMemory) {
+  constexpr size_t kSide = 1024, kChannels = 256;
+  GgufBuilder builder;
+  builder.Key("rill.norm_epsilon", 1e-5f);
+  builder.Key("rill.image.fit", std::string_view("crop"));
+  for (const auto& [key, value] : {std::pair{"height", kSide},
+                                   {"width", kSide},
+                                   {"channels", size_t{1}},
+                                   {"stages", size_t{1}}})
+    builder.Key("rill.image." + std::string(key), static_cast<uint32_t>(value));
+  for (const auto& [key, value] : {std::pair{"stage_channels", float{kChannels}},
+                                   {"stage_strides", 1.0f},
+                                   {"stage_blocks", 0.0f},
+                                   {"stage_inner", 1.0f}})
+    builder.Key("rill.image." + std::string(key), std::vector<float>{value});
+  const auto tensor = [&](const std::string& name, const std::vector<uint64_t>& shape,
+                          size_t count) {
+    builder.Tensor(name, shape, std::vector<float>(count, 1));
+  };
+  tensor("image.mean", {1}, 1);
+  tensor("image.deviation", {1}, 1);
+  tensor("image.stage.0.conv.weight", {kChannels, 9}, 9 * kChannels);
+  tensor("image.stage.0.conv.bias", {kChannels}, kChannels);
+  tensor("image.norm.weight", {kChannels}, kChannels);
+  tensor("image.embed.weight", {4, kChannels}, 4 * kChannels);
+  tensor("image.embed.bias", {4}, 4);
+  const auto bytes = builder.Bytes();
+  EXPECT_THAT(ImageEncoder::Load(**Weights::Parse(bytes, "m.gguf"), 4).error().message,
+              HasSubstr("pictures of 1024 x 1024 need 2"));
 }
 
 TEST(ClassifyHead, SaysWhatIsWrongWithAFile) {

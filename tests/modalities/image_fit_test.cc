@@ -144,6 +144,12 @@ TEST(ImageFitter, ShrinkingTakesTheMeanOfTheArea) {
   EXPECT_THAT(Fit(canvas.picture(), Config(2, 1, 1)), ElementsAre(50, 9));
 }
 
+TEST(ImageFitter, ShrinkingOneSideAloneTakesTheMeanToo) {
+  Canvas canvas(PixelFormat::kGray, 8, 1);
+  for (size_t x = 0; x < 8; ++x) canvas.At(0, 0, x) = x == 0 ? 200 : 8;
+  EXPECT_THAT(Fit(canvas.picture(), Config(2, 3, 1)), ElementsAre(56, 8, 56, 8, 56, 8));
+}
+
 TEST(ImageFitter, EnlargingGoesBetweenPixels) {
   Canvas canvas(PixelFormat::kGray, 2, 1);
   canvas.At(0, 0, 0) = 0;
