@@ -1,5 +1,8 @@
 #include "plugins/fusion_order.h"
 
+#include <algorithm>
+#include <cmath>
+
 namespace rill {
 namespace {
 
@@ -21,8 +24,11 @@ NextFrame Offer(const FusedPosition& position, GstAggregatorPad* pad, bool kept_
   // before its end has been taken, so that its pad is not waited for that long.
   const GstClockTime time = TimeOf(pad, buffer.get());
   GstClockTime rank = GST_CLOCK_TIME_IS_VALID(time) ? time : 0;
-  if (IsGap(buffer.get()) && GST_BUFFER_DURATION_IS_VALID(buffer.get()))
-    rank += GST_BUFFER_DURATION(buffer.get());
+  if (IsGap(buffer.get()) && GST_BUFFER_DURATION_IS_VALID(buffer.get())) {
+    const double length =
+        static_cast<double>(GST_BUFFER_DURATION(buffer.get())) / std::abs(pad->segment.rate);
+    rank += static_cast<GstClockTime>(std::min(length, static_cast<double>(G_MAXINT64)));
+  }
   return {pad, time, rank};
 }
 

@@ -10,8 +10,6 @@
 namespace rill {
 namespace {
 
-constexpr char kPart[] = "fusion";
-
 // A frame but for its pad and its numbers; no padding.
 struct Header {
   uint64_t time, duration;
@@ -135,7 +133,7 @@ FusedFrame FusedPosition::Pop(const char* pad) {
 
 Snapshot::Part FusedPosition::Save(const Model& model) const {
   const size_t width = model.backbone().width();
-  Snapshot::Part part{kPart, Layout(width), {}};
+  Snapshot::Part part{kFusionPart, Layout(width), {}};
   uint64_t count = 0;
   for (const auto& [pad, frames] : kept) count += frames.size();
   PutOne(part.bytes, taken);
@@ -155,7 +153,7 @@ Snapshot::Part FusedPosition::Save(const Model& model) const {
 
 Result<FusedPosition> FusedPosition::Restore(const Snapshot& snapshot, const Model& model) {
   const size_t width = model.backbone().width();
-  const Snapshot::Part* part = snapshot.Find(kPart);
+  const Snapshot::Part* part = snapshot.Find(kFusionPart);
   if (part == nullptr) return Error{"the snapshot has no part fusion"};
   if (part->layout != Layout(width))
     return Error{"the snapshot's frames of fusion are of another width or build"};

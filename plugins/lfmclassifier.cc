@@ -67,22 +67,6 @@ void SetLocked(const Chain& chain, gboolean locked) {
   for (GstElement* element : chain.elements) gst_element_set_locked_state(element, locked);
 }
 
-void Choose(Classifier& self, const Chain& chain) {
-  self.chosen = &chain;
-  gst_element_link(chain.elements.back(), self.backbone);
-  SetLocked(chain, FALSE);
-  for (auto element = chain.elements.rbegin(); element != chain.elements.rend(); ++element)
-    gst_element_sync_state_with_parent(*element);
-  // Once all of them can answer what they take. Upstream need not negotiate anew, since a converter
-  // comes first; while sinks preroll it would wait for ever for a queue behind `media`.
-  GstPad* sink = gst_element_get_static_pad(chain.elements.front(), "sink");
-  constexpr auto kNoNews =
-      static_cast<GstPadLinkCheck>(GST_PAD_LINK_CHECK_DEFAULT | GST_PAD_LINK_CHECK_NO_RECONFIGURE);
-  gst_pad_link_full(self.branch, sink, kNoNews);
-  gst_object_unref(sink);
-  gst_element_post_message(self.bin, gst_message_new_latency(GST_OBJECT(self.bin)));
-}
-
 // The next stream may be of the other kind.
 void Unchoose(Classifier& self) {
   self.newest.reset();
@@ -97,6 +81,32 @@ void Unchoose(Classifier& self) {
   for (GstElement* element : chain.elements) gst_element_set_state(element, GST_STATE_NULL);
 }
 
+// False, with an error on the bus, if the chain does not take such caps.
+bool Choose(Classifier& self, const Chain& chain, const GstCaps* caps) {
+  self.chosen = &chain;
+  gst_element_link(chain.elements.back(), self.backbone);
+  SetLocked(chain, FALSE);
+  for (auto element = chain.elements.rbegin(); element != chain.elements.rend(); ++element)
+    gst_element_sync_state_with_parent(*element);
+  // Once all of them can answer what they take. Upstream need not negotiate anew, since a converter
+  // comes first; while sinks preroll it would wait for ever for a queue behind `media`.
+  GstPad* sink = gst_element_get_static_pad(chain.elements.front(), "sink");
+  constexpr auto kNoNews =
+      static_cast<GstPadLinkCheck>(GST_PAD_LINK_CHECK_DEFAULT | GST_PAD_LINK_CHECK_NO_RECONFIGURE);
+  const GstPadLinkReturn linked = gst_pad_link_full(self.branch, sink, kNoNews);
+  gst_object_unref(sink);
+  if (linked != GST_PAD_LINK_OK) {
+    Unchoose(self);
+    gchar* text = gst_caps_to_string(caps);
+    rill::Fail(self.bin, GST_STREAM_ERROR_FORMAT,
+               rill::Error{"no converter takes " + std::string(text)});
+    g_free(text);
+    return false;
+  }
+  gst_element_post_message(self.bin, gst_message_new_latency(GST_OBJECT(self.bin)));
+  return true;
+}
+
 GstPadProbeReturn TakeCaps(Classifier& self, GstEvent* event) {
   GstCaps* caps = nullptr;
   gst_event_parse_caps(event, &caps);
@@ -109,7 +119,7 @@ GstPadProbeReturn TakeCaps(Classifier& self, GstEvent* event) {
   }
   if (self.chosen != nullptr) return GST_PAD_PROBE_OK;
   for (const Chain& chain : self.chains)
-    if (g_str_equal(chain.media, media)) Choose(self, chain);
+    if (g_str_equal(chain.media, media) && !Choose(self, chain, caps)) return GST_PAD_PROBE_DROP;
   return GST_PAD_PROBE_OK;
 }
 
@@ -176,22 +186,26 @@ GstPad* RequestPad(GstElement* bin, GstPadTemplate* pad_template, const gchar*, 
     gst_object_unref(present);
     return nullptr;
   }
-  GstPad* target = gst_element_request_pad_simple(self.media, "src_%u");
-  gst_pad_add_probe(target, kBuffers, MarkMedia, &self, nullptr);
-  GstPad* ghost = gst_ghost_pad_new_from_template("media", target, pad_template);
-  gst_object_unref(target);
+  // Active before it has a target: the tee takes a pad that leads nowhere yet, while a stream stops
+  // at one that leads to an inactive pad.
+  GstPad* ghost = gst_ghost_pad_new_no_target_from_template("media", pad_template);
   gst_pad_set_active(ghost, TRUE);
   gst_element_add_pad(bin, ghost);
+  GstPad* target = gst_element_request_pad_simple(self.media, "src_%u");
+  gst_pad_add_probe(target, kBuffers, MarkMedia, &self, nullptr);
+  gst_ghost_pad_set_target(GST_GHOST_PAD(ghost), target);
+  gst_object_unref(target);
   return ghost;
 }
 
 void ReleasePad(GstElement* bin, GstPad* pad) {
   GstPad* target = gst_ghost_pad_get_target(GST_GHOST_PAD(pad));
   if (target == nullptr) return;
-  gst_pad_set_active(pad, FALSE);
-  gst_element_remove_pad(bin, pad);
+  // The tee first: from then on it does not mind what becomes of its buffers there.
   gst_element_release_request_pad(Of(bin).media, target);
   gst_object_unref(target);
+  gst_pad_set_active(pad, FALSE);
+  gst_element_remove_pad(bin, pad);
 }
 
 gpointer parent_class = nullptr;  // set once, in Describe

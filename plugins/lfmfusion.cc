@@ -354,7 +354,8 @@ GstFlowReturn Take(GstAggregator* aggregator, Source& source, const rill::FusedF
     run = Run(self, notes->use);
   }
   if (!run) return rill::Fail(element, GST_STREAM_ERROR_DECODE, run.error());
-  source.heard = true;
+  // After a restored stream its encoder marks the first frame, which goes on from the kept ones.
+  if (!kept) source.heard = true;
   if (notes->use == rill::FrameUse::kKept) Count(element, frame.time, kept);
   GstBuffer* out = rill::WriteFrame(*self.block, *notes);
   GST_BUFFER_PTS(out) = frame.time;

@@ -27,7 +27,7 @@ Result<Snapshot> ReadParts(const GstStructure* fields) {
   std::ranges::copy_if(kEncoders, std::back_inserter(names), has);
   if (names.empty()) return Error{"a snapshot event came without the state of an encoder"};
   names.push_back("backbone");
-  if (has("fusion")) names.push_back("fusion");
+  if (has(kFusionPart)) names.push_back(kFusionPart);
   for (const char* name : names) {
     guint64 layout = 0;
     const GValue* bytes = gst_structure_get_value(fields, name);

@@ -32,7 +32,13 @@ Result<void> Restore(GstElement* element) {
   const auto snapshot = TakeRestore(element, stage);
   if (!snapshot) return {};
   if (!*snapshot) return snapshot->error();
-  if (Result<void> ok = InfoOf(element).restore(element, **snapshot); !ok) return ok;
+  const StageInfo& info = InfoOf(element);
+  const bool was_absent = info.part != nullptr && (*snapshot)->Find(kFusionPart) != nullptr &&
+                          (*snapshot)->Find(info.part) == nullptr;
+  if (was_absent)
+    info.forget(element);
+  else if (Result<void> ok = info.restore(element, **snapshot); !ok)
+    return ok;
   stage.fresh = true;
   return {};
 }

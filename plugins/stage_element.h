@@ -51,6 +51,9 @@ struct StageInfo {
   void (*drain)(GstElement* element) = nullptr;
   // Forgets the stream.
   void (*forget)(GstElement* element);
+  // An encoder's part of snapshots. One that had nothing to bring to a fusion's snapshot, at its
+  // end or before its first caps, begins afresh when that is restored.
+  const char* part = nullptr;
   // Goes on from a snapshot.
   Result<void> (*restore)(GstElement* element, const Snapshot& snapshot);
   // New caps; gives those of the source pad, which the caller then owns.

@@ -34,7 +34,7 @@ class Pipeline {
 
   // The error that ended it, empty at the end of the stream.
   std::string Run() {
-    gst_element_set_state(pipeline_, GST_STATE_PLAYING);
+    Start();
     GstMessage* message = gst_bus_timed_pop_filtered(
         bus_, 20 * GST_SECOND, static_cast<GstMessageType>(GST_MESSAGE_ERROR | GST_MESSAGE_EOS));
     if (message == nullptr) return "it does not end";
@@ -48,9 +48,11 @@ class Pipeline {
     gst_message_unref(message);
     return text;
   }
+  void Start() { gst_element_set_state(pipeline_, GST_STATE_PLAYING); }
+  GstElement* Find(const char* name) { return gst_bin_get_by_name(GST_BIN(pipeline_), name); }
   // What an appsink has got; the caller owns the samples.
   std::vector<GstSample*> Samples(const char* sink) {
-    GstElement* element = gst_bin_get_by_name(GST_BIN(pipeline_), sink);
+    GstElement* element = Find(sink);
     std::vector<GstSample*> samples;
     while (GstSample* sample = gst_app_sink_try_pull_sample(GST_APP_SINK(element), 0))
       samples.push_back(sample);
@@ -127,6 +129,28 @@ TEST(LfmClassifier, EitherSideMayBeLeftUnlinked) {
   Pipeline lines(source + Element() + " name=c c.src" + kSink + "lines");
   EXPECT_EQ(lines.Run(), "");
   EXPECT_EQ(MarksOf(lines, "lines").size(), 3u);
+}
+
+TEST(LfmClassifier, MediaComesAndGoesWhileTheStreamGoesOn) {
+  Pipeline pipeline("videotestsrc num-buffers=4000 ! video/x-raw,width=8,height=8 ! " +
+                    Element("messages=false name=c") + " ! fakesink");
+  pipeline.Start();
+  GstElement* bin = pipeline.Find("c");
+  for (int i = 0; i < 400; ++i) {
+    GstPad* media = gst_element_request_pad_simple(bin, "media");
+    ASSERT_NE(media, nullptr);
+    gst_element_release_request_pad(bin, media);
+    gst_object_unref(media);
+  }
+  gst_object_unref(bin);
+  EXPECT_EQ(pipeline.Run(), "");
+}
+
+TEST(LfmClassifier, SaysWhatNoConverterTakes) {
+  Pipeline pipeline(
+      "videotestsrc num-buffers=2 ! video/x-raw,format=GRAY8,width=40000,height=2 ! " + Element() +
+      " ! fakesink");
+  EXPECT_THAT(pipeline.Run(), HasSubstr("width=(int)40000"));
 }
 
 TEST(LfmClassifier, HearsSoundOfAnyRate) {

@@ -87,6 +87,46 @@ TEST(LfmFusionSnapshot, GoesOnWhereverEachPadWas) {
   }
 }
 
+// The encoders mark the first frame that they make after a restore.
+TEST(LfmFusionSnapshot, ItsBeginningIsNoJump) {
+  const Recording recording;
+  const FusedOptions options{.properties = "reset-on=stream-start+flush+discont",
+                             .head = kSounds + kOmni};
+  Fused first(options);
+  const std::vector<std::string> want = recording.Play(first, 0, 0, 3, 13);
+  const Taken taken = SnapshotOf(first);
+  ASSERT_LT(taken.position, 3u + 13);
+  Fused second(options);
+  second.GoOnFrom(taken.state.get());
+  EXPECT_EQ(recording.Play(second, 3, 13), From(want, taken.position));
+}
+
+TEST(LfmFusionSnapshot, AnEncoderThatHadEndedBeginsAfresh) {
+  const std::vector<float> sound = MakeSound(4 * kHop, 1);
+  const auto hear = [&](Fused& fused, size_t first, size_t end) {
+    for (size_t i = first; i < end; ++i)
+      fused.Hear(std::span(sound).subspan(i * kHop, kHop), i * 40 * GST_MSECOND);
+  };
+  Fused first(Sounds());
+  first.See(MakePicture(1), 0);
+  first.EndPictures();
+  hear(first, 0, 3);
+  first.Ask("sound", "lfm/snapshot");
+  hear(first, 3, 4);
+  first.EndSound();
+  EXPECT_EQ(PullLines(first).size(), 5u);
+  const Taken taken = SnapshotOf(first);
+  ASSERT_TRUE(taken.state);
+  Fused second(Sounds());
+  second.GoOnFrom(taken.state.get());
+  second.See(MakePicture(1), 120 * GST_MSECOND);
+  second.EndPictures();
+  hear(second, 3, 4);
+  second.EndSound();
+  EXPECT_EQ(PullLines(second).size(), 2u);
+  EXPECT_EQ(second.Message("", GST_MESSAGE_ERROR), nullptr);
+}
+
 TEST(LfmFusionSnapshot, TakesAnotherOneWhileFramesOfTheFirstAreOnTheirWay) {
   const Recording recording;
   Fused whole(Sounds());

@@ -253,6 +253,37 @@ TEST(LfmFusion, AfterASeekFramesHaveTheirRunningTimes) {
   gst_object_unref(pipeline);
 }
 
+TEST(LfmFusion, GapsAreAsLongAsTheirRunningTime) {
+  const std::string camera =
+      " videotestsrc num-buffers=150 ! " + std::string(kPictureCaps) + " ! lfmimageenc ";
+  GstElement* pipeline =
+      gst_parse_launch(("lfmfusion name=f" + kOmni + "! fakesink sync=false" + camera +
+                        "max-rate=4" + kOmni + "! f." + camera + kOmni + "! f.")
+                           .c_str(),
+                       nullptr);
+  gst_element_set_state(pipeline, GST_STATE_PAUSED);
+  gst_element_get_state(pipeline, nullptr, nullptr, 5 * GST_SECOND);
+  ASSERT_TRUE(gst_element_seek(pipeline, 4, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH, GST_SEEK_TYPE_SET,
+                               0, GST_SEEK_TYPE_SET, 4 * GST_SECOND));
+  gst_element_set_state(pipeline, GST_STATE_PLAYING);
+  GstBus* bus = gst_element_get_bus(pipeline);
+  GstMessage* end = gst_bus_timed_pop_filtered(bus, 20 * GST_SECOND, GST_MESSAGE_EOS);
+  ASSERT_NE(end, nullptr);
+  gst_message_unref(end);
+  gst_object_unref(bus);
+  GstElement* fusion = gst_bin_get_by_name(GST_BIN(pipeline), "f");
+  GstStructure* stats = nullptr;
+  g_object_get(fusion, "stats", &stats, nullptr);
+  guint64 frames = 0, late = 0;
+  gst_structure_get(stats, "frames", G_TYPE_UINT64, &frames, "late", G_TYPE_UINT64, &late, nullptr);
+  gst_structure_free(stats);
+  gst_object_unref(fusion);
+  EXPECT_GT(frames, 40u);
+  EXPECT_EQ(late, 0u);
+  gst_element_set_state(pipeline, GST_STATE_NULL);
+  gst_object_unref(pipeline);
+}
+
 TEST(LfmFusion, TheBeginningOfASecondCameraIsNoJump) {
   const std::string camera = " videotestsrc num-buffers=3 ! " + std::string(kPictureCaps) +
                              " ! lfmimageenc" + kOmni + "! f.";
