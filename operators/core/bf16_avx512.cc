@@ -16,60 +16,115 @@
 #include "operators/core/target.h"
 
 #define RILL_BF16 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")))
+#define RILL_BF16_INLINE RILL_BF16 inline __attribute__((always_inline))
 
 namespace rill {
 namespace {
 
-constexpr size_t kStep = 32;  // inputs of a vector
-constexpr size_t kRows = 6, kOutputs = 4;
+constexpr size_t kLanes = 16, kStep = 32;  // sums of a vector, inputs of one
+constexpr size_t kRows = 6, kOutputs = 4;  // of a tile: its sums are in registers
+// A tile's rows meet this many outputs, so many inputs at a time, from the first cache.
+constexpr size_t kOutputBlock = 32, kChunk = 2048;
+// A single row waits for the memory: kernels ask so many bytes ahead.
+constexpr size_t kAhead = 1 << 16;
 
-RILL_BF16 inline __attribute__((always_inline)) __m512bh Load(const void* from, __mmask32 mask) {
+RILL_BF16_INLINE __m512bh Load(const std::byte* from, __mmask32 mask) {
   return (__m512bh)_mm512_maskz_loadu_epi16(mask, from);
 }
 
+// Up to six rows of a matrix, walked together. Told from two pointers and a distance, in registers:
+// left alone, the compiler multiplies anew for each row and step.
+class WalkedRows {
+ public:
+  WalkedRows(const void* first, size_t row_bytes)
+      : low_(static_cast<const std::byte*>(first)), high_(low_ + 3 * row_bytes), one_(row_bytes) {}
+  RILL_BF16_INLINE const std::byte* row(size_t i) const {
+    return i < 3 ? low_ + i * one_ : high_ + (i - 3) * one_;
+  }
+  RILL_BF16_INLINE void Advance(size_t bytes) {
+    low_ += bytes;
+    high_ += bytes;
+    asm("" : "+r"(low_), "+r"(high_), "+r"(one_));
+  }
+
+ private:
+  const std::byte *low_, *high_;
+  size_t one_;
+};
+
+// Adds the products of a step's inputs, those of the mask.
 template <size_t kTileRows, size_t kTileOutputs>
-RILL_BF16 void Tile(const MappedMatrix& w, const uint16_t* x, size_t row, size_t output,
-                    View<float> y) {
-  const size_t inputs = w.inputs();
+RILL_BF16_INLINE void AddStep(const WalkedRows& x, const WalkedRows& w, __mmask32 mask,
+                              __m512 (&sums)[kTileRows][kTileOutputs]) {
+  __m512bh weights[kTileOutputs];
+#pragma GCC unroll 8
+  for (size_t o = 0; o < kTileOutputs; ++o) weights[o] = Load(w.row(o), mask);
+#pragma GCC unroll 8
+  for (size_t r = 0; r < kTileRows; ++r) {
+    const __m512bh value = Load(x.row(r), mask);
+#pragma GCC unroll 8
+    for (size_t o = 0; o < kTileOutputs; ++o)
+      sums[r][o] = _mm512_dpbf16_ps(sums[r][o], value, weights[o]);
+  }
+}
+
+// Adds the products of the inputs from `begin` to `end` to sums [output][row][lane].
+template <size_t kTileRows, size_t kTileOutputs>
+RILL_BF16 void AddChunk(const MappedMatrix& w, const uint16_t* x, size_t row, size_t output,
+                        size_t begin, size_t end, float (*kept)[kTileRows][kLanes]) {
   __m512 sums[kTileRows][kTileOutputs];
 #pragma GCC unroll 8
   for (size_t r = 0; r < kTileRows; ++r)
 #pragma GCC unroll 8
-    for (size_t o = 0; o < kTileOutputs; ++o) sums[r][o] = _mm512_setzero_ps();
-  for (size_t k = 0; k < inputs; k += kStep) {
-    const size_t left = inputs - k;
-    const __mmask32 mask = left >= kStep ? ~__mmask32{0} : (__mmask32{1} << left) - 1;
-    __m512bh weights[kTileOutputs];
-#pragma GCC unroll 8
-    for (size_t o = 0; o < kTileOutputs; ++o) weights[o] = Load(w.row(output + o) + 2 * k, mask);
-#pragma GCC unroll 8
-    for (size_t r = 0; r < kTileRows; ++r) {
-      const __m512bh value = Load(x + (row + r) * inputs + k, mask);
-#pragma GCC unroll 8
-      for (size_t o = 0; o < kTileOutputs; ++o)
-        sums[r][o] = _mm512_dpbf16_ps(sums[r][o], value, weights[o]);
+    for (size_t o = 0; o < kTileOutputs; ++o)
+      sums[r][o] = begin == 0 ? _mm512_setzero_ps() : _mm512_load_ps(kept[o][r]);
+  WalkedRows inputs(x + row * w.inputs() + begin, 2 * w.inputs());
+  WalkedRows weights(w.row(output) + 2 * begin, w.row_bytes());
+  const std::byte* ahead = w.row(output) + kAhead;
+  size_t k = begin;
+  for (; k + kStep <= end; k += kStep) {
+    if constexpr (kTileRows == 1) {
+      Fetch(ahead, kTileOutputs * 2 * kStep);
+      ahead += kTileOutputs * 2 * kStep;
     }
+    AddStep(inputs, weights, ~__mmask32{0}, sums);
+    inputs.Advance(2 * kStep);
+    weights.Advance(2 * kStep);
   }
+  if (k < end) AddStep(inputs, weights, (__mmask32{1} << (end - k)) - 1, sums);
 #pragma GCC unroll 8
   for (size_t r = 0; r < kTileRows; ++r)
 #pragma GCC unroll 8
-    for (size_t o = 0; o < kTileOutputs; ++o)
-      y[row + r][output + o] = _mm512_reduce_add_ps(sums[r][o]);
+    for (size_t o = 0; o < kTileOutputs; ++o) _mm512_store_ps(kept[o][r], sums[r][o]);
 }
 
-template <size_t kTileOutputs>
-void Rows(const MappedMatrix& w, const uint16_t* x, size_t rows, size_t output, View<float> y) {
-  size_t r = 0;
-  for (; r + kRows <= rows; r += kRows) Tile<kRows, kTileOutputs>(w, x, r, output, y);
-  for (; r + 2 <= rows; r += 2) Tile<2, kTileOutputs>(w, x, r, output, y);
-  if (r < rows) Tile<1, kTileOutputs>(w, x, r, output, y);
+// A tile's rows and the outputs from `first` to `end`, at most kOutputBlock.
+template <size_t kTileRows>
+RILL_BF16 void MultiplyRows(const MappedMatrix& w, const uint16_t* x, size_t row, size_t first,
+                            size_t end, View<float> y) {
+  alignas(64) float sums[kOutputBlock][kTileRows][kLanes];
+  const size_t chunk = kTileRows < kRows ? w.inputs() : kChunk;
+  for (size_t k = 0; k < w.inputs(); k += chunk) {
+    const size_t stop = std::min(k + chunk, w.inputs());
+    size_t o = first;
+    for (; o + kOutputs <= end; o += kOutputs)
+      AddChunk<kTileRows, kOutputs>(w, x, row, o, k, stop, sums + (o - first));
+    for (; o < end; ++o) AddChunk<kTileRows, 1>(w, x, row, o, k, stop, sums + (o - first));
+  }
+  for (size_t o = first; o < end; ++o)
+    for (size_t r = 0; r < kTileRows; ++r)
+      y[row + r][o] = _mm512_reduce_add_ps(_mm512_load_ps(sums[o - first][r]));
 }
 
 void MultiplyBf16(const MappedMatrix& w, const uint16_t* x, size_t rows, size_t first, size_t end,
                   View<float> y) {
-  size_t o = first;
-  for (; o + kOutputs <= end; o += kOutputs) Rows<kOutputs>(w, x, rows, o, y);
-  for (; o < end; ++o) Rows<1>(w, x, rows, o, y);
+  for (size_t o = first; o < end; o += kOutputBlock) {
+    const size_t stop = std::min(o + kOutputBlock, end);
+    size_t r = 0;
+    for (; r + kRows <= rows; r += kRows) MultiplyRows<kRows>(w, x, r, o, stop, y);
+    for (; r + 2 <= rows; r += 2) MultiplyRows<2>(w, x, r, o, stop, y);
+    if (r < rows) MultiplyRows<1>(w, x, r, o, stop, y);
+  }
 }
 
 }  // namespace

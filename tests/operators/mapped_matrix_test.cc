@@ -33,7 +33,7 @@ class MappedMatrixTest : public ::testing::TestWithParam<TensorType> {
   // Numbers of inputs that the type can have: vectors, parts of such, and blocks.
   static std::vector<size_t> Inputs() {
     switch (InfoOf(static_cast<uint32_t>(GetParam()))->block_elements) {
-      case 1: return {1, 3, 7, 17, 33, 65, 100, 256};
+      case 1: return {1, 3, 7, 17, 33, 65, 100, 256, 2100};
       case 32: return {32, 96, 288, 512};
       default: return {256, 768};
     }
