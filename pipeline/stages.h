@@ -97,7 +97,7 @@ class BackboneStage {
   // there is no memory for the state.
   static Result<BackboneStage> Open(std::shared_ptr<const Model> model, size_t channels,
                                     size_t threads = 1);
-  BackboneStage(std::shared_ptr<const Model> model, size_t channels, size_t threads = 1)
+  BackboneStage(const std::shared_ptr<const Model>& model, size_t channels, size_t threads = 1)
       : BackboneStage(model, State(model->backbone().layout(), channels), threads) {}
 
   size_t channels() const { return state_.lanes(); }

@@ -236,6 +236,7 @@ TEST(Workers, DoEveryPartOnceInManyLoops) {
 TEST(Workers, ServeSeveralCallersAtOnce) {
   Workers workers(2);
   std::vector<std::thread> callers;
+  callers.reserve(3);
   std::atomic<size_t> total{0};
   for (int c = 0; c < 3; ++c)
     callers.emplace_back([&] {

@@ -15,7 +15,7 @@ class Classify : public Rill {
  protected:
   // Runs a pipeline that writes the file of that name; its path.
   std::string Write(const std::string& name, const std::string& pipeline) const {
-    const std::string path = Path(name);
+    std::string path = Path(name);
     EXPECT_EQ(
         std::system(("gst-launch-1.0 -q " + pipeline + " ! filesink location=" + path).c_str()), 0);
     return path;
@@ -89,9 +89,9 @@ TEST_F(Classify, OneBadFileDoesNotKeepTheOthersFromBeingRead) {
   const std::string bytes = Slurp(whole);
   std::ofstream(Path("cut.png"), std::ios::binary) << bytes.substr(0, bytes.size() / 3);
   std::ofstream(Path("text.png")) << "no picture\n";
-  std::ofstream(Path("empty.png"));
+  std::ofstream(Path("empty.png")) << "";
   for (const std::string bad : {"cut.png", "text.png", "empty.png", "absent.png"}) {
-    const Outcome outcome = Run("classify --json " + kPictures + Path(bad) + " " + png);
+    const Outcome outcome = Run("classify --json " + kPictures + Path(bad).append(" ").append(png));
     EXPECT_EQ(outcome.code, 1) << bad;
     EXPECT_THAT(outcome.err, HasSubstr(bad)) << bad;
     EXPECT_THAT(outcome.out, HasSubstr(png)) << bad;
