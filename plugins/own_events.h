@@ -40,8 +40,8 @@ GstEvent* AddPart(GstEvent* event, const Snapshot::Part& part);
 void SetOrigin(GstEvent* event, uint64_t model, int64_t position);
 
 inline constexpr char kCutField[] = "cut";  // TRUE: the first of two events, FALSE: the second
-inline constexpr char kFusionPart[] =
-    "fusion";  // of the snapshot of a stream that several encoders share
+// The part that tells the snapshot of a stream that several encoders share.
+inline constexpr char kFusionPart[] = "fusion";
 
 // For a head, once it has taken in every frame before the event: posts the snapshot that the stages
 // before it filled in, with its own parts, or a WARNING that says what is missing. Of a cut it only
