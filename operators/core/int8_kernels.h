@@ -66,7 +66,8 @@ struct alignas(64) PanelBlock {
 // y[r, first … end) for the panels from first_panel to end_panel: a kernel.
 using Int8Kernel = void (*)(const MappedMatrix& w, const Int8Rows& x, size_t first_panel,
                             size_t end_panel, View<float> y, float* totals);
-// Floats of `totals`, which a kernel needs.
+// Floats of `totals`, which a kernel needs; they begin a cache line, which threads would otherwise
+// take from each other at every block.
 constexpr size_t TotalsFloats(size_t rows) { return 2 * rows * kPanelOutputs; }
 
 // The sums of a panel, [rows, 16], to its outputs; the last panel may have fewer.

@@ -32,6 +32,14 @@ Bf16Kernel BestBf16Kernel() {
 
 constexpr size_t FloatsFor(size_t bytes) { return (bytes + sizeof(float) - 1) / sizeof(float); }
 
+constexpr size_t kLineFloats = 64 / sizeof(float);  // of a cache line
+
+float* AtCacheLine(float* floats) {
+  constexpr uintptr_t kBytes = kLineFloats * sizeof(float);
+  return reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(floats) + kBytes - 1) / kBytes *
+                                  kBytes);
+}
+
 size_t Threads(const Scratch& scratch) {
   return scratch.workers() == nullptr ? 1 : scratch.workers()->threads();
 }
@@ -56,7 +64,8 @@ void MultiplyQuantised(const MappedMatrix& w, View<const float> x, Scratch& scra
   rounded.scales = frame.Take(blocks, rows).data;
   rounded.starts = reinterpret_cast<int32_t*>(frame.Take(2 * blocks, rows).data);
   rounded.offsets = frame.Take(blocks, rows).data;
-  const View<float> totals = frame.Take(threads, TotalsFloats(rows));
+  const View<float> room = frame.Take(1, threads * TotalsFloats(rows) + kLineFloats);
+  float* totals = AtCacheLine(room.data);
   Split(scratch.workers(), blocks, rows * kBlockInputs * sizeof(float),
         [&](size_t first, size_t end, size_t) { RoundRows(x, form, first, end, rounded); });
   // Units are pairs of panels, which share the loads of inputs.
@@ -64,7 +73,7 @@ void MultiplyQuantised(const MappedMatrix& w, View<const float> x, Scratch& scra
   Split(scratch.workers(), (panels + 1) / 2, 2 * kPanelOutputs * w.row_bytes(),
         [&](size_t first, size_t end, size_t thread) {
           BestInt8Kernel()(w, rounded, 2 * first, std::min(2 * end, panels), y,
-                           totals[thread].data());
+                           totals + thread * TotalsFloats(rows));
         });
 }
 
@@ -151,7 +160,7 @@ void MappedMatrix::Read(size_t output, std::span<float> values) const {
 size_t MappedMatrix::ScratchFloats(size_t rows, size_t threads) const {
   if (IsQuantised(type_)) {
     const size_t blocks = inputs_ / kBlockInputs;
-    return blocks * rows * (kBlockInputs / 4 + 4) + threads * TotalsFloats(rows);
+    return blocks * rows * (kBlockInputs / 4 + 4) + threads * TotalsFloats(rows) + kLineFloats;
   }
   return threads * kFloatRows * inputs_ + (type_ == TensorType::kBF16 ? rows * inputs_ : 0);
 }
