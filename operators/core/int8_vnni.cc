@@ -16,14 +16,30 @@ namespace {
 
 constexpr size_t kPair = 2;  // panels that share the loads of inputs
 
+// What is needed next, asked for little by little while the CPU is at work: many requests at once
+// keep it waiting for the first of them.
+class Ahead {
+ public:
+  Ahead(const std::byte* next, size_t bytes, size_t pieces) : next_(next), piece_(bytes / pieces) {}
+  RILL_VNNI_INLINE void Piece() {
+    Fetch(next_, piece_);
+    next_ += piece_;
+  }
+
+ private:
+  const std::byte* next_;
+  size_t piece_;
+};
+
 RILL_VNNI_INLINE void Put(PanelBlock& block, size_t group, __m512i codes) {
   _mm512_store_si512(block.codes[group], codes);
 }
 
 template <typename Rows>
-RILL_VNNI void UnpackQ4(Rows rows, size_t count, PanelBlock* out) {
+RILL_VNNI void UnpackQ4(Rows rows, size_t count, PanelBlock* out, Ahead& ahead) {
   const __m512i low = _mm512_set1_epi8(15);
   for (size_t b = 0; b < count; ++b) {
+    ahead.Piece();
     rows.Hold();
     __m512i pairs[4];
     Gather(rows, 2, pairs);
@@ -38,9 +54,10 @@ RILL_VNNI void UnpackQ4(Rows rows, size_t count, PanelBlock* out) {
 }
 
 template <typename Rows>
-RILL_VNNI void UnpackQ8(Rows rows, size_t count, PanelBlock* out) {
+RILL_VNNI void UnpackQ8(Rows rows, size_t count, PanelBlock* out, Ahead& ahead) {
   const __m512i sign = _mm512_set1_epi8(static_cast<char>(0x80));
   for (size_t b = 0; b < count; ++b) {
+    ahead.Piece();
     rows.Hold();
 #pragma GCC unroll 2
     for (size_t part = 0; part < 2; ++part) {
@@ -55,7 +72,7 @@ RILL_VNNI void UnpackQ8(Rows rows, size_t count, PanelBlock* out) {
 }
 
 template <bool kFifthBits, typename Rows>
-RILL_VNNI void UnpackK(const Rows& rows, PanelBlock* out) {
+RILL_VNNI void UnpackK(const Rows& rows, PanelBlock* out, Ahead& ahead) {
   const KParts parts = UnpackKParts(rows, 0);
   for (size_t b = 0; b < kUnpackedBlocks; ++b) {
     _mm512_store_ps(out[b].scales[0], parts.scales[b]);
@@ -66,6 +83,7 @@ RILL_VNNI void UnpackK(const Rows& rows, PanelBlock* out) {
     __m512i fifths[4];
     if constexpr (kFifthBits) Gather(rows, 16 + 16 * part, fifths);
     for (size_t pair = 0; pair < 4; ++pair) {
+      ahead.Piece();
       __m512i fours[4];
       Gather(rows, (kFifthBits ? 48 : 16) + 32 * pair + 16 * part, fours);
 #pragma GCC unroll 4
@@ -84,7 +102,7 @@ RILL_VNNI void UnpackK(const Rows& rows, PanelBlock* out) {
 }
 
 template <typename Rows>
-RILL_VNNI void UnpackQ6(const Rows& rows, PanelBlock* out) {
+RILL_VNNI void UnpackQ6(const Rows& rows, PanelBlock* out, Ahead& ahead) {
   __m512 scales[16];
   UnpackQ6Scales(rows, 0, scales);
   for (size_t s = 0; s < 16; ++s) _mm512_store_ps(out[s / 2].scales[s % 2], scales[s]);
@@ -94,6 +112,7 @@ RILL_VNNI void UnpackQ6(const Rows& rows, PanelBlock* out) {
       __m512i highs[4];
       Gather(rows, 128 + 32 * half + 16 * part, highs);
       for (size_t odd = 0; odd < 2; ++odd) {
+        ahead.Piece();
         __m512i lows[4];
         Gather(rows, 64 * half + 32 * odd + 16 * part, lows);
         PanelBlock& first = out[4 * half + odd];
@@ -114,13 +133,13 @@ RILL_VNNI void UnpackQ6(const Rows& rows, PanelBlock* out) {
 
 // `count` blocks of a panel, whose rows are walked to the first of them.
 template <typename Rows>
-void Unpack(TensorType type, const Rows& rows, size_t count, PanelBlock* out) {
+void Unpack(TensorType type, const Rows& rows, size_t count, PanelBlock* out, Ahead& ahead) {
   switch (type) {
-    case TensorType::kQ4_0: return UnpackQ4(rows, count, out);
-    case TensorType::kQ8_0: return UnpackQ8(rows, count, out);
-    case TensorType::kQ6_K: return UnpackQ6(rows, out);
-    case TensorType::kQ5_K: return UnpackK<true>(rows, out);
-    default: return UnpackK<false>(rows, out);
+    case TensorType::kQ4_0: return UnpackQ4(rows, count, out, ahead);
+    case TensorType::kQ8_0: return UnpackQ8(rows, count, out, ahead);
+    case TensorType::kQ6_K: return UnpackQ6(rows, out, ahead);
+    case TensorType::kQ5_K: return UnpackK<true>(rows, out, ahead);
+    default: return UnpackK<false>(rows, out, ahead);
   }
 }
 
@@ -183,17 +202,18 @@ RILL_VNNI void MultiplyPanels(const MappedMatrix& w, const Int8Rows& x, size_t p
   PanelBlock unpacked[kPanels][kUnpackedBlocks];
   std::fill_n(totals, kPanels * x.rows * kPanelOutputs, 0.0f);
   const size_t blocks = w.inputs() / kBlockInputs;
+  // Each block is unpacked from kPanels panels, and then multiplied.
+  Ahead ahead(w.row((panel + kPanels) * kPanelOutputs), kPanels * kPanelOutputs * w.row_bytes(),
+              (kPanels + 1) * blocks);
   for (size_t b = 0; b < blocks; b += kUnpackedBlocks) {
     const size_t count = std::min(kUnpackedBlocks, blocks - b);
-    Fetch(w.row((panel + kPanels) * kPanelOutputs) +
-              kPanels * kPanelOutputs * w.row_bytes() * b / blocks,
-          kPanels * kPanelOutputs * w.row_bytes() * count / blocks);
     for (size_t p = 0; p < kPanels; ++p) {
       Rows rows(w, panel + p);
       rows.Advance(w.row_bytes() * b / blocks);
-      Unpack(w.type(), rows, count, unpacked[p]);
+      Unpack(w.type(), rows, count, unpacked[p], ahead);
     }
     for (size_t i = 0; i < count; ++i) {
+      ahead.Piece();
       const PanelBlock* block[kPanels];
       for (size_t p = 0; p < kPanels; ++p) block[p] = &unpacked[p][i];
       AddBlock<kPanels, kHalfScales, kMins>(block, x, b + i, totals);

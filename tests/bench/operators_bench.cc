@@ -154,17 +154,19 @@ void Product(benchmark::State& state, TensorType type) {
 // Products of matrices [8192, 2048] that stay in their file's form, six in turn, so that in Q4_0 57
 // MB of weights come by, on one thread: operations, two a weight and a row, a second.
 void MappedProduct(benchmark::State& state, TensorType type) {
-  constexpr size_t kMatrices = 6, kInputs = 2048, kOutputs = 8192;
+  constexpr size_t kMatrices = 6, kInputs = 2048, kOutputs = 8192, kTile = 64;
   const size_t rows = static_cast<size_t>(state.range(0));
   Random random(5);
   const TensorTypeInfo info = *InfoOf(static_cast<uint32_t>(type));
-  std::vector<std::vector<std::byte>> files;
+  std::vector<std::byte> tile(kTile * kInputs / info.block_elements * info.block_bytes);
+  FromFloat(type, random.Floats(kTile * kInputs), tile);
+  std::vector<std::byte> file;
+  for (size_t i = 0; i < kMatrices * kOutputs / kTile; ++i)
+    file.insert(file.end(), tile.begin(), tile.end());
+  const size_t bytes = file.size() / kMatrices;
   std::vector<MappedMatrix> matrices;
-  for (size_t i = 0; i < kMatrices; ++i) {
-    files.emplace_back(kOutputs * kInputs / info.block_elements * info.block_bytes);
-    FromFloat(type, random.Floats(kOutputs * kInputs), files.back());
-    matrices.emplace_back(type, files.back(), kOutputs, kInputs);
-  }
+  for (size_t i = 0; i < kMatrices; ++i)
+    matrices.emplace_back(type, std::span(file).subspan(i * bytes, bytes), kOutputs, kInputs);
   const std::vector<float> x = random.Floats(rows * kInputs);
   std::vector<float> y(rows * kOutputs);
   Scratch scratch(matrices[0].ScratchFloats(rows, 1));
