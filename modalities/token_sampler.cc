@@ -4,6 +4,8 @@
 #include <cmath>
 #include <string>
 
+#include "operators/core/kernels.h"
+
 namespace rill {
 
 Result<void> Check(const SamplerOptions& sampling) {
@@ -50,7 +52,8 @@ int32_t TokenSampler::Choose(std::span<float> logits, std::span<const int32_t> r
   if (sampling.repetition_penalty != 1)
     Penalise(logits, recent, static_cast<float>(sampling.repetition_penalty));
   if (sampling.temperature == 0)
-    return static_cast<int32_t>(std::ranges::max_element(logits) - logits.begin());
+    return static_cast<int32_t>(std::ranges::find(logits, ExtremesOf(logits).most) -
+                                logits.begin());
 
   candidates_.clear();
   for (size_t i = 0; i < logits.size(); ++i)

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "modalities/utf8_stream.h"
+#include "operators/core/kernels.h"
 
 namespace rill {
 namespace {
@@ -106,11 +107,11 @@ std::optional<int32_t> GenerateStage::last_token() const {
 
 Result<GeneratedToken> GenerateStage::Choose(std::span<float> logits) {
   constexpr float kMost = 1e30f;  // far from where the penalty would overflow
-  for (const float logit : logits)
-    if (!(std::abs(logit) <= kMost))
-      return Error{"the logits after " + std::to_string(position()) +
-                   " tokens are not finite: the weights of " + model_->weights().name() +
-                   " are not sound"};
+  const Extremes extremes = ExtremesOf(logits);
+  if (!(extremes.least >= -kMost && extremes.most <= kMost))
+    return Error{"the logits after " + std::to_string(position()) +
+                 " tokens are not finite: the weights of " + model_->weights().name() +
+                 " are not sound"};
   const Lane lane = state_.lane(0);
   int64_t& generated = lane.Integers(generated_)[0];
   const int32_t token =

@@ -24,8 +24,15 @@ void TextRunner::Step(std::span<const Lane> lanes, View<float> rows) {
   backbone_.Step(lanes, Steps(rows.rows), rows);
 }
 
-void TextRunner::Logits(View<const float> hidden, View<float> logits) {
-  head_->Run(hidden, scratch_, logits);
+View<float> TextRunner::Logits(View<const float> hidden) {
+  const size_t known = head_->tokens();
+  if (logits_.size() < hidden.rows * known) logits_.resize(hidden.rows * known);
+  const View<float> logits{logits_.data(), hidden.rows, known};
+  for (size_t at = 0; at < hidden.rows; at += kRows) {
+    const size_t count = std::min(kRows, hidden.rows - at);
+    head_->Run(hidden.Rows(at, count), scratch_, logits.Rows(at, count));
+  }
+  return logits;
 }
 
 Result<Generator> Generator::Open(std::shared_ptr<const Model> model, GeneratorOptions options,
@@ -45,8 +52,7 @@ Generator::Generator(std::shared_ptr<const Model> model, std::shared_ptr<TextRun
       head_(std::move(head)),
       state_(std::move(state)),
       hidden_(last_layout_.Add("generate.hidden", model_->backbone().width())),
-      last_(last_layout_),
-      logits_(model_->generate()->tokens()) {}
+      last_(last_layout_) {}
 
 void Generator::Keep(std::span<const float> hidden) {
   std::ranges::copy(hidden, last_.lane(0).Floats(hidden_).begin());
@@ -112,17 +118,12 @@ std::vector<Result<GeneratedToken>> Generator::NextOfAll(std::span<Generator* co
   }
   if (ready.empty()) return results;
   Generator& first = *ready.front();
-  const size_t width = first.model_->backbone().width(), known = first.logits_.size();
+  const size_t width = first.model_->backbone().width();
   std::vector<float> rows(ready.size() * width);
   const View<float> hidden{rows.data(), ready.size(), width};
   for (size_t i = 0; i < ready.size(); ++i)
     std::ranges::copy(ready[i]->hidden(), hidden[i].begin());
-  std::vector<float> many(ready.size() > 1 ? ready.size() * known : 0);
-  const View<float> logits{many.empty() ? first.logits_.data() : many.data(), ready.size(), known};
-  for (size_t at = 0; at < ready.size(); at += TextRunner::kRows) {
-    const size_t count = std::min(TextRunner::kRows, ready.size() - at);
-    first.runner_->Logits(hidden.Rows(at, count), logits.Rows(at, count));
-  }
+  const View<float> logits = first.runner_->Logits(hidden);
   std::vector<Lane> lanes;
   std::vector<Generator*> stepping;
   size_t row = 0;

@@ -40,8 +40,8 @@ class TextRunner {
   void Run(Lane lane, View<float> rows);
   // One row each of many lanes.
   void Step(std::span<const Lane> lanes, View<float> rows);
-  // Logits [rows, tokens] of hidden rows, at most kRows of them.
-  void Logits(View<const float> hidden, View<float> logits);
+  // Logits [rows, tokens] of hidden rows; they stand until the next call.
+  View<float> Logits(View<const float> hidden);
 
  private:
   // The time steps of so many rows.
@@ -52,6 +52,7 @@ class TextRunner {
   BackboneRunner backbone_;
   Scratch scratch_;
   std::vector<float> dt_;  // all 1
+  std::vector<float> logits_;
 };
 
 class Generator {
@@ -109,7 +110,6 @@ class Generator {
   Slot hidden_;  // row of the last token
   State last_;
   bool has_last_ = false;
-  std::vector<float> logits_;
 };
 
 }  // namespace rill

@@ -53,15 +53,15 @@ Result<void> Logits(const LogitsCommand& command) {
   std::ofstream output(partial, std::ios::binary);
   TextRunner runner(**model, command.threads);
   State state((*model)->backbone().layout());
-  std::vector<float> rows(command.block * width), logits(command.block * known);
+  std::vector<float> rows(command.block * width);
   for (size_t first = 0; first < tokens->size(); first += command.block) {
     const size_t count = std::min(command.block, tokens->size() - first);
-    const View<float> hidden{rows.data(), count, width}, z{logits.data(), count, known};
+    const View<float> hidden{rows.data(), count, width};
     (*model)->text()->Run(std::span(*tokens).subspan(first, count), hidden);
     runner.Run(state.lane(0), hidden);
-    runner.Logits(hidden, z);
-    output.write(reinterpret_cast<const char*>(z.data),
-                 static_cast<std::streamsize>(z.flat().size_bytes()));
+    const View<float> logits = runner.Logits(hidden);
+    output.write(reinterpret_cast<const char*>(logits.data),
+                 static_cast<std::streamsize>(logits.flat().size_bytes()));
   }
   output.close();
   if (!output || std::rename(partial.c_str(), command.output.c_str()) != 0) {

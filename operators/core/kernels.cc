@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <limits>
 #include <type_traits>
 
 #include "operators/core/quant.h"
@@ -204,6 +205,31 @@ void DotAllKernel(View<const float> a, View<const float> b, float* y, size_t str
   if (o < b.rows) rows(std::integral_constant<size_t, 1>());
 }
 
+Extremes ExtremesKernel(const float* x, size_t count) {
+  const Floats d;
+  const size_t lanes = hn::Lanes(d);
+  float least = std::numeric_limits<float>::infinity(), most = -least;
+  auto low = hn::Set(d, least), high = hn::Set(d, most);
+  auto nan = hn::IsNaN(low);
+  size_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    const Vector v = hn::LoadU(d, x + i);
+    low = hn::Min(low, v);
+    high = hn::Max(high, v);
+    nan = hn::Or(nan, hn::IsNaN(v));
+  }
+  least = hn::GetLane(hn::MinOfLanes(d, low));
+  most = hn::GetLane(hn::MaxOfLanes(d, high));
+  bool any = !hn::AllFalse(d, nan);
+  for (; i < count; ++i) {
+    least = std::min(least, x[i]);
+    most = std::max(most, x[i]);
+    any |= std::isnan(x[i]);
+  }
+  if (any) least = most = std::numeric_limits<float>::quiet_NaN();
+  return {least, most};
+}
+
 void RmsNormKernel(View<const float> x, const float* w, float epsilon, View<float> y) {
   for (size_t r = 0; r < x.rows; ++r) {
     const float* row = x[r].data();
@@ -284,6 +310,7 @@ HWY_AFTER_NAMESPACE();
 namespace rill {
 
 HWY_EXPORT(MultiplyKernel);
+HWY_EXPORT(ExtremesKernel);
 HWY_EXPORT(DotKernel);
 HWY_EXPORT(DotHalvesKernel);
 HWY_EXPORT(DotBFloatsKernel);
@@ -347,6 +374,10 @@ void Tanh(std::span<const float> x, float in_scale, float out_scale, std::span<f
 void Sigmoid(std::span<const float> x, std::span<float> out) {
   assert(x.size() == out.size());
   HWY_DYNAMIC_DISPATCH(SigmoidKernel)(x.data(), x.size(), out.data());
+}
+
+Extremes ExtremesOf(std::span<const float> x) {
+  return HWY_DYNAMIC_DISPATCH(ExtremesKernel)(x.data(), x.size());
 }
 
 float Dot(std::span<const float> a, std::span<const float> b) {

@@ -54,6 +54,12 @@ void Tanh(std::span<const float> x, float in_scale, float out_scale,
           std::span<float> out);  // o tanh(i x)
 void Sigmoid(std::span<const float> x, std::span<float> out);
 
+// NaN both where a number is NaN; ∞ and -∞ of none.
+struct Extremes {
+  float least, most;
+};
+Extremes ExtremesOf(std::span<const float> x);
+
 float Dot(std::span<const float> a, std::span<const float> b);
 // Of float16 and of bfloat16, as Dot adds.
 float DotHalves(std::span<const float> a, std::span<const uint16_t> b);

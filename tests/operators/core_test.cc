@@ -172,6 +172,25 @@ TEST(Kernels, ElementwiseFunctionsDoNotDependOnTheOffset) {
   }
 }
 
+TEST(Kernels, ExtremesAreFoundAtEveryPlace) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  EXPECT_EQ(ExtremesOf({}).least, infinity);
+  EXPECT_EQ(ExtremesOf({}).most, -infinity);
+  for (const size_t count : {1, 15, 16, 37, 64}) {
+    for (size_t at = 0; at < count; ++at) {
+      std::vector<float> x(count, 0.5f);
+      x[at] = -3;
+      x[count - 1 - at] = count > 1 && at != count - 1 - at ? 7 : -3;
+      EXPECT_EQ(ExtremesOf(x).least, -3);
+      EXPECT_EQ(ExtremesOf(x).most, *std::ranges::max_element(x));
+      x[at] = -infinity;
+      EXPECT_EQ(ExtremesOf(x).least, -infinity);
+      x[at] = std::numeric_limits<float>::quiet_NaN();
+      EXPECT_TRUE(std::isnan(ExtremesOf(x).least) && std::isnan(ExtremesOf(x).most));
+    }
+  }
+}
+
 TEST(Kernels, GatesTakeNumbersOfAnySize) {
   const float most = std::numeric_limits<float>::max();
   std::vector<float> x = {-most, -1e10f, -471, -200, -105, -104, -90, -88,   -60,

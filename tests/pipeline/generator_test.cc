@@ -48,7 +48,7 @@ std::vector<float> Logits(const Model& model, const std::vector<int32_t>& tokens
   for (size_t first = 0; first < tokens.size(); first += block) {
     const size_t count = std::min(block, tokens.size() - first);
     runner.Run(state.lane(0), hidden.Rows(first, count));
-    runner.Logits(hidden.Rows(first, count), z.Rows(first, count));
+    std::ranges::copy(runner.Logits(hidden.Rows(first, count)).flat(), z[first].begin());
   }
   return logits;
 }
