@@ -81,8 +81,9 @@ size_t Attention::ScratchFloats(size_t count) const {
   const size_t kv_width = config_.kv_heads * config_.head_width;
   const size_t group_width = config_.heads / config_.kv_heads * config_.head_width;
   const size_t attend = 2 * (count * frequencies_.size() + Workers::kMostThreads * group_width);
-  size_t most = std::max({attend, q_proj_.ScratchFloats(count), k_proj_.ScratchFloats(count),
-                          v_proj_.ScratchFloats(count), out_proj_.ScratchFloats(count)});
+  const size_t inputs =
+      q_proj_.ScratchFloats(count) + k_proj_.ScratchFloats(count) + v_proj_.ScratchFloats(count);
+  size_t most = std::max({attend, inputs, out_proj_.ScratchFloats(count)});
   if (gate_) most = std::max(most, count * gate_->outputs() + gate_->ScratchFloats(count));
   return count * (q_width + 2 * kv_width) + most;
 }
@@ -209,9 +210,9 @@ void Attention::Run(const Frames& frames, Scratch& scratch, View<float> y) const
   const View<float> q = frame.Take(frames.x.rows, q_proj_.outputs());
   const View<float> k = frame.Take(frames.x.rows, k_proj_.outputs());
   const View<float> v = frame.Take(frames.x.rows, v_proj_.outputs());
-  q_proj_.Run(frames.x, scratch, q);
-  k_proj_.Run(frames.x, scratch, k);
-  v_proj_.Run(frames.x, scratch, v);
+  Projection::RunEach(
+      std::array<Projection::Output, 3>{{{&q_proj_, q}, {&k_proj_, k}, {&v_proj_, v}}}, frames.x,
+      scratch);
   const size_t width = config_.head_width;
   const View<float> q_heads{q.data, q.rows * config_.heads, width};
   const View<float> k_heads{k.data, k.rows * config_.kv_heads, width};

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <limits>
+#include <ranges>
 
 #include "operators/core/kernels.h"
 #include "operators/core/workers.h"
@@ -49,15 +52,23 @@ Result<Moe> Moe::Load(const Weights& weights, const std::string& name, const std
 
 size_t Moe::ScratchFloats(size_t rows) const {
   const Expert& one = experts_.front();
-  const size_t channels = one.gate.inputs(),
-               product = std::max(one.gate.ScratchFloats(rows, Workers::kMostThreads),
-                                  one.down.ScratchFloats(rows, Workers::kMostThreads));
-  return rows * (config_.experts + 3 * channels + 2 * config_.inner) + config_.experts + product;
+  const size_t channels = one.gate.inputs(), all = rows * std::min(config_.used, kTogether);
+  const auto product = [all](const MappedMatrix& w) {
+    return w.ScratchFloats(all, Workers::kMostThreads);
+  };
+  return rows * (config_.experts + channels) + config_.experts +
+         all * 2 * (channels + config_.inner) +
+         std::max(product(one.gate) + product(one.up), product(one.down));
 }
 
 void Moe::Choose(std::span<float> scores, std::span<float> order) const {
   Sigmoid(scores, scores);
   for (size_t e = 0; e < scores.size(); ++e) order[e] = scores[e] + bias_[e];
+  if (std::isnan(ExtremesOf(order).most)) {
+    std::ranges::fill(scores, 0.0f);
+    std::ranges::fill(scores.first(config_.used), std::numeric_limits<float>::quiet_NaN());
+    return;
+  }
   float sum = 0;
   // An expert is chosen when fewer than `used` come before it.
   for (size_t e = 0; e < scores.size(); ++e) {
@@ -74,34 +85,64 @@ void Moe::Choose(std::span<float> scores, std::span<float> order) const {
   for (float& score : scores) score *= factor;
 }
 
+void Moe::RunExperts(std::span<const size_t> chosen, View<const float> x, View<const float> weights,
+                     Scratch& scratch, View<float> sum) const {
+  Scratch::Frame frame(scratch);
+  // Rows of an expert lie together, in time order; of one that all chose, x itself is its rows.
+  std::array<View<const float>, kTogether> in;
+  std::array<View<float>, kTogether> gate, inner, out;
+  std::array<Product, 2 * kTogether> products;
+  for (size_t i = 0; i < chosen.size(); ++i) {
+    const size_t e = chosen[i];
+    const auto count = static_cast<size_t>(std::ranges::count_if(
+        std::views::iota(size_t{0}, x.rows), [&](size_t r) { return weights[r][e] != 0; }));
+    in[i] = x;
+    if (count < x.rows) {
+      const View<float> copy = frame.Take(count, x.columns);
+      size_t at = 0;
+      for (size_t r = 0; r < x.rows; ++r)
+        if (weights[r][e] != 0) std::ranges::copy(x[r], copy[at++].begin());
+      in[i] = copy;
+    }
+    gate[i] = frame.Take(count, config_.inner);
+    inner[i] = frame.Take(count, config_.inner);
+    out[i] = frame.Take(count, x.columns);
+    products[2 * i] = {&experts_[e].gate, in[i], gate[i]};
+    products[2 * i + 1] = {&experts_[e].up, in[i], inner[i]};
+  }
+  MultiplyEach(std::span(products).first(2 * chosen.size()), scratch);
+  for (size_t i = 0; i < chosen.size(); ++i) {
+    SiluTimes(gate[i].flat(), inner[i].flat(), inner[i].flat());
+    products[i] = {&experts_[chosen[i]].down, inner[i], out[i]};
+  }
+  MultiplyEach(std::span(products).first(chosen.size()), scratch);
+  for (size_t i = 0; i < chosen.size(); ++i) {
+    size_t at = 0;
+    for (size_t r = 0; r < x.rows; ++r)
+      if (const float weight = weights[r][chosen[i]]; weight != 0)
+        MulAddInto(weight, out[i][at++], sum[r]);
+  }
+}
+
 void Moe::Run(View<const float> x, Scratch& scratch, View<float> y) const {
   Scratch::Frame frame(scratch);
-  const size_t channels = x.columns;
   const View<float> weights = frame.Take(x.rows, config_.experts);
   const std::span<float> order = frame.Take(1, config_.experts)[0];
   router_.Run(x, weights);
   for (size_t r = 0; r < x.rows; ++r) Choose(weights[r], order);
-  const View<float> sum = frame.Take(x.rows, channels);
+  const View<float> sum = frame.Take(x.rows, x.columns);
   std::ranges::fill(sum.flat(), 0.0f);
+  std::array<size_t, kTogether> chosen;
+  size_t count = 0;
   for (size_t e = 0; e < experts_.size(); ++e) {
-    const auto chosen = [&](size_t r) { return weights[r][e] != 0; };
-    size_t count = 0;
-    for (size_t r = 0; r < x.rows; ++r) count += chosen(r);
-    if (count == 0) continue;
-    Scratch::Frame inside(scratch);
-    const View<float> in = inside.Take(count, channels), out = inside.Take(count, channels);
-    const View<float> gate = inside.Take(count, config_.inner);
-    const View<float> inner = inside.Take(count, config_.inner);
-    size_t at = 0;
     for (size_t r = 0; r < x.rows; ++r)
-      if (chosen(r)) std::ranges::copy(x[r], in[at++].begin());
-    Multiply(experts_[e].gate, in, scratch, gate);
-    Multiply(experts_[e].up, in, scratch, inner);
-    SiluTimes(gate.flat(), inner.flat(), inner.flat());
-    Multiply(experts_[e].down, inner, scratch, out);
-    at = 0;
-    for (size_t r = 0; r < x.rows; ++r)
-      if (chosen(r)) MulAddInto(weights[r][e], out[at++], sum[r]);
+      if (weights[r][e] != 0) {
+        chosen[count++] = e;
+        break;
+      }
+    if (count < kTogether && e + 1 < experts_.size()) continue;
+    RunExperts(std::span(chosen).first(count), x, weights, scratch, sum);
+    count = 0;
   }
   std::ranges::copy(sum.flat(), y.data);
 }

@@ -62,8 +62,14 @@ class Moe {
         experts_(std::move(experts)),
         config_(config) {}
 
-  // Scores [E] of a row become its weights: zero where the expert is not chosen.
+  // Scores [E] of a row become its weights: zero where the expert is not chosen. Where one is no
+  // number there is no order, and the row becomes none.
   void Choose(std::span<float> scores, std::span<float> order) const;
+
+  // Adds what some experts, at most kTogether, each chosen by a row at least, make of their rows.
+  static constexpr size_t kTogether = 8;
+  void RunExperts(std::span<const size_t> chosen, View<const float> x, View<const float> weights,
+                  Scratch& scratch, View<float> sum) const;
 
   Linear router_;
   std::vector<float> bias_;

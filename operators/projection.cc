@@ -1,6 +1,7 @@
 #include "operators/projection.h"
 
 #include <array>
+#include <cassert>
 
 #include "operators/core/workers.h"
 
@@ -27,6 +28,21 @@ void Projection::Run(View<const float> x, Scratch& scratch, View<float> y) const
   if (const auto* mapped = std::get_if<MappedMatrix>(&matrix_))
     return Multiply(*mapped, x, scratch, y);
   std::get<Linear>(matrix_).Run(x, y);
+}
+
+void Projection::RunEach(std::span<const Output> outputs, View<const float> x, Scratch& scratch) {
+  std::array<Product, kMostOutputs> products;
+  assert(outputs.size() <= products.size());
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const auto& [projection, y] = outputs[i];
+    const auto* mapped = std::get_if<MappedMatrix>(&projection->matrix_);
+    if (mapped == nullptr) {
+      for (const Output& output : outputs) output.projection->Run(x, scratch, output.y);
+      return;
+    }
+    products[i] = {mapped, x, y};
+  }
+  MultiplyEach(std::span(products).first(outputs.size()), scratch);
 }
 
 }  // namespace rill

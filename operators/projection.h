@@ -6,6 +6,7 @@
 //             models that fill the memory
 #pragma once
 
+#include <span>
 #include <string>
 #include <variant>
 
@@ -33,6 +34,14 @@ class Projection {
 
   // Parallel form: a block of frames. `y` must not alias `x`.
   void Run(View<const float> x, Scratch& scratch, View<float> y) const;
+
+  // Parallel form of several, at most kMostOutputs, that have one input. Takes the scratch of all.
+  static constexpr size_t kMostOutputs = 4;
+  struct Output {
+    const Projection* projection;
+    View<float> y;
+  };
+  static void RunEach(std::span<const Output> outputs, View<const float> x, Scratch& scratch);
 
   // Recurrent form: one frame.
   void Step(std::span<const float> x, Scratch& scratch, std::span<float> y) const {

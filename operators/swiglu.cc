@@ -1,5 +1,7 @@
 #include "operators/swiglu.h"
 
+#include <array>
+
 namespace rill {
 
 Result<Swiglu> Swiglu::Load(const Weights& weights, const std::string& name, size_t channels,
@@ -17,8 +19,8 @@ void Swiglu::Run(View<const float> x, Scratch& scratch, View<float> y) const {
   Scratch::Frame frame(scratch);
   const View<float> gate = frame.Take(x.rows, gate_.outputs());
   const View<float> inner = frame.Take(x.rows, gate_.outputs());
-  gate_.Run(x, scratch, gate);
-  up_.Run(x, scratch, inner);
+  Projection::RunEach(std::array<Projection::Output, 2>{{{&gate_, gate}, {&up_, inner}}}, x,
+                      scratch);
   SiluTimes(gate.flat(), inner.flat(), inner.flat());
   down_.Run(inner, scratch, y);
 }

@@ -28,7 +28,7 @@ class Swiglu {
 
   size_t ScratchFloats(size_t rows) const {
     return 2 * rows * gate_.outputs() +
-           std::max(gate_.ScratchFloats(rows), down_.ScratchFloats(rows));
+           std::max(gate_.ScratchFloats(rows) + up_.ScratchFloats(rows), down_.ScratchFloats(rows));
   }
 
   // Parallel form. `y` may be `x`.

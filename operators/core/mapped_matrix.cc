@@ -1,6 +1,7 @@
 #include "operators/core/mapped_matrix.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cassert>
 #include <cmath>
@@ -16,6 +17,10 @@ namespace {
 // little enough that threads end together.
 constexpr size_t kPartBytes = 1 << 17;
 
+constexpr size_t kTogether = 16;  // products in one loop
+
+constexpr size_t CeilDiv(size_t a, size_t b) { return (a + b - 1) / b; }
+
 Int8Kernel BestInt8Kernel() {
   static const Int8Kernel kernel = [] {
     for (const Int8Kernel known : {VnniInt8Kernel(), Avx2Int8Kernel()})
@@ -30,14 +35,13 @@ Bf16Kernel BestBf16Kernel() {
   return kernel;
 }
 
-constexpr size_t FloatsFor(size_t bytes) { return (bytes + sizeof(float) - 1) / sizeof(float); }
+constexpr size_t FloatsFor(size_t bytes) { return CeilDiv(bytes, sizeof(float)); }
 
 constexpr size_t kLineFloats = 64 / sizeof(float);  // of a cache line
 
 float* AtCacheLine(float* floats) {
-  constexpr uintptr_t kBytes = kLineFloats * sizeof(float);
-  return reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(floats) + kBytes - 1) / kBytes *
-                                  kBytes);
+  constexpr size_t kBytes = kLineFloats * sizeof(float);
+  return reinterpret_cast<float*>(CeilDiv(reinterpret_cast<uintptr_t>(floats), kBytes) * kBytes);
 }
 
 size_t Threads(const Scratch& scratch) {
@@ -48,33 +52,65 @@ size_t Threads(const Scratch& scratch) {
 template <typename Work>
 void Split(Workers* workers, size_t count, size_t unit_bytes, const Work& work) {
   const size_t each = std::max<size_t>(1, kPartBytes / std::max<size_t>(1, unit_bytes));
-  RunParts(workers, (count + each - 1) / each, [&](size_t part, size_t thread) {
+  RunParts(workers, CeilDiv(count, each), [&](size_t part, size_t thread) {
     work(part * each, std::min(count, (part + 1) * each), thread);
   });
 }
 
-void MultiplyQuantised(const MappedMatrix& w, View<const float> x, Scratch& scratch,
-                       View<float> y) {
+Int8Rows Round(const MappedMatrix& w, View<const float> x, Scratch& scratch,
+               Scratch::Frame& frame) {
   const CodeForm form = FormOf(w.type());
-  const size_t rows = x.rows, blocks = w.inputs() / kBlockInputs, threads = Threads(scratch);
-  Scratch::Frame frame(scratch);
+  const size_t blocks = w.inputs() / kBlockInputs;
   Int8Rows rounded;
-  rounded.rows = rows;
-  rounded.values = reinterpret_cast<int8_t*>(frame.Take(blocks, rows * kBlockInputs / 4).data);
-  rounded.scales = frame.Take(blocks, rows).data;
-  rounded.starts = reinterpret_cast<int32_t*>(frame.Take(2 * blocks, rows).data);
-  rounded.offsets = frame.Take(blocks, rows).data;
-  const View<float> room = frame.Take(1, threads * TotalsFloats(rows) + kLineFloats);
-  float* totals = AtCacheLine(room.data);
-  Split(scratch.workers(), blocks, rows * kBlockInputs * sizeof(float),
+  rounded.rows = x.rows;
+  rounded.values = reinterpret_cast<int8_t*>(frame.Take(blocks, x.rows * kBlockInputs / 4).data);
+  rounded.scales = frame.Take(blocks, x.rows).data;
+  rounded.starts = reinterpret_cast<int32_t*>(frame.Take(2 * blocks, x.rows).data);
+  rounded.offsets = frame.Take(blocks, x.rows).data;
+  Split(scratch.workers(), blocks, x.rows * kBlockInputs * sizeof(float),
         [&](size_t first, size_t end, size_t) { RoundRows(x, form, first, end, rounded); });
-  // Units are pairs of panels, which share the loads of inputs.
-  const size_t panels = (w.outputs() + kPanelOutputs - 1) / kPanelOutputs;
-  Split(scratch.workers(), (panels + 1) / 2, 2 * kPanelOutputs * w.row_bytes(),
-        [&](size_t first, size_t end, size_t thread) {
-          BestInt8Kernel()(w, rounded, 2 * first, std::min(2 * end, panels), y,
-                           totals + thread * TotalsFloats(rows));
-        });
+  return rounded;
+}
+
+// A product of quantised weights, cut into parts of some pairs of panels, which share the loads of
+// inputs.
+struct QuantisedProduct {
+  const Product* product;
+  Int8Rows rounded;
+  size_t pairs_each, parts;
+};
+
+void MultiplyQuantised(std::span<const Product> products, Scratch& scratch) {
+  Scratch::Frame frame(scratch);
+  std::array<QuantisedProduct, kTogether> cut;
+  size_t parts = 0, most_rows = 0;
+  for (size_t i = 0; i < products.size(); ++i) {
+    const auto& [w, x, y] = products[i];
+    assert(x.columns == w->inputs() && y.columns == w->outputs() && x.rows == y.rows);
+    const auto of_one = [&](const Product& other) {
+      return other.w->type() == w->type() && other.x.data == x.data && other.x.rows == x.rows &&
+             other.x.columns == x.columns;
+    };
+    const bool again = i > 0 && of_one(products[i - 1]);
+    const size_t pair_bytes = 2 * kPanelOutputs * w->row_bytes();
+    const size_t pairs = CeilDiv(w->outputs(), 2 * kPanelOutputs);
+    const size_t each = std::max<size_t>(1, kPartBytes / pair_bytes);
+    cut[i] = {&products[i], again ? cut[i - 1].rounded : Round(*w, x, scratch, frame), each,
+              CeilDiv(pairs, each)};
+    parts += cut[i].parts;
+    most_rows = std::max(most_rows, x.rows);
+  }
+  const size_t each_total = TotalsFloats(most_rows);
+  float* totals = AtCacheLine(frame.Take(1, Threads(scratch) * each_total + kLineFloats).data);
+  RunParts(scratch.workers(), parts, [&](size_t part, size_t thread) {
+    size_t i = 0;
+    for (; part >= cut[i].parts; ++i) part -= cut[i].parts;
+    const auto& [w, x, y] = *cut[i].product;
+    const size_t first = 2 * part * cut[i].pairs_each;
+    const size_t end =
+        std::min(first + 2 * cut[i].pairs_each, CeilDiv(w->outputs(), kPanelOutputs));
+    BestInt8Kernel()(*w, cut[i].rounded, first, end, y, totals + thread * each_total);
+  });
 }
 
 void MultiplyBf16(const MappedMatrix& w, View<const float> x, Scratch& scratch, View<float> y) {
@@ -168,12 +204,23 @@ size_t MappedMatrix::ScratchFloats(size_t rows, size_t threads) const {
 void Multiply(const MappedMatrix& w, View<const float> x, Scratch& scratch, View<float> y) {
   assert(x.columns == w.inputs() && y.columns == w.outputs() && x.rows == y.rows);
   if (IsQuantised(w.type())) {
-    MultiplyQuantised(w, x, scratch, y);
+    const Product one{&w, x, y};
+    MultiplyQuantised({&one, 1}, scratch);
   } else if (w.type() == TensorType::kBF16 && BestBf16Kernel() != nullptr) {
     MultiplyBf16(w, x, scratch, y);
   } else {
     MultiplyFloats(w, x, scratch, y);
   }
+}
+
+void MultiplyEach(std::span<const Product> products, Scratch& scratch) {
+  const auto quantised = [](const Product& product) { return IsQuantised(product.w->type()); };
+  if (!std::ranges::all_of(products, quantised)) {
+    for (const auto& [w, x, y] : products) Multiply(*w, x, scratch, y);
+    return;
+  }
+  for (size_t i = 0; i < products.size(); i += kTogether)
+    MultiplyQuantised(products.subspan(i, std::min(kTogether, products.size() - i)), scratch);
 }
 
 }  // namespace rill

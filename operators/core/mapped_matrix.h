@@ -54,4 +54,16 @@ class MappedMatrix {
 // y = x wᵀ on the workers of `scratch`. y must not alias x.
 void Multiply(const MappedMatrix& w, View<const float> x, Scratch& scratch, View<float> y);
 
+// A product among others.
+struct Product {
+  const MappedMatrix* w;
+  View<const float> x;
+  View<float> y;
+};
+
+// The same of several products, no y of which is an x: quantised ones are one loop of the workers,
+// who wait for each other once, and an x that comes again right behind itself is rounded once.
+// Needs no more scratch than the products need together.
+void MultiplyEach(std::span<const Product> products, Scratch& scratch);
+
 }  // namespace rill

@@ -38,8 +38,8 @@ class MappedMatrixTest : public ::testing::TestWithParam<TensorType> {
       default: return {256, 768};
     }
   }
-  std::vector<float> Product(const MappedMatrix& w, const std::vector<float>& x,
-                             Workers* workers = nullptr) {
+  std::vector<float> Alone(const MappedMatrix& w, const std::vector<float>& x,
+                           Workers* workers = nullptr) {
     const size_t rows = x.size() / w.inputs();
     Scratch scratch(w.ScratchFloats(rows, workers == nullptr ? 1 : workers->threads()), workers);
     std::vector<float> y(rows * w.outputs(), -77);
@@ -57,13 +57,13 @@ TEST_P(MappedMatrixTest, AgreesWithDoublesWhateverTheRowsAndThreads) {
       const MappedMatrix w(GetParam(), bytes, outputs, inputs);
       for (const size_t rows : {1, 2, 5, 13}) {
         const std::vector<float> x = random.Floats(rows * inputs);
-        const std::vector<float> y = Product(w, x);
-        ASSERT_EQ(y, Product(w, x, &workers)) << "threads must not matter";
+        const std::vector<float> y = Alone(w, x);
+        ASSERT_EQ(y, Alone(w, x, &workers)) << "threads must not matter";
         std::vector<float> weights(inputs);
         for (size_t r = 0; r < rows; ++r) {
           const auto begin = x.begin() + static_cast<ptrdiff_t>(r * inputs);
           const std::vector<float> row(begin, begin + static_cast<ptrdiff_t>(inputs));
-          const std::vector<float> alone = Product(w, row);
+          const std::vector<float> alone = Alone(w, row);
           for (size_t o = 0; o < outputs; ++o) {
             ASSERT_EQ(y[r * outputs + o], alone[o]) << "rows must not matter: " << rows;
             w.Read(o, weights);
@@ -81,17 +81,47 @@ TEST_P(MappedMatrixTest, AgreesWithDoublesWhateverTheRowsAndThreads) {
     }
 }
 
+TEST_P(MappedMatrixTest, ProductsTogetherAreThoseAlone) {
+  Random random(6);
+  Workers workers(3);
+  constexpr size_t kInputs = 256, kMatrices = 19;
+  std::vector<std::vector<std::byte>> bytes;
+  std::vector<MappedMatrix> matrices;
+  std::vector<std::vector<float>> xs, ys;
+  std::vector<Product> products;
+  size_t floats = 0;
+  for (size_t i = 0; i < kMatrices; ++i) {
+    // One of another type, which must not get what the one before it was rounded to.
+    const TensorType type = i == 9 ? TensorType::kQ8_0 : GetParam();
+    const size_t outputs = 1 + 23 * i, rows = 1 + i / 3 % 3;
+    bytes.push_back(RandomBlocks(type, outputs * kInputs, 1, random));
+    matrices.emplace_back(type, bytes.back(), outputs, kInputs);
+    if (i % 3 == 0) xs.push_back(random.Floats(rows * kInputs));
+    ys.emplace_back(rows * outputs);
+    floats += matrices.back().ScratchFloats(rows, workers.threads());
+  }
+  for (size_t i = 0; i < kMatrices; ++i) {
+    const size_t rows = 1 + i / 3 % 3;
+    products.push_back({&matrices[i],
+                        {xs[i / 3].data(), rows, kInputs},
+                        {ys[i].data(), rows, matrices[i].outputs()}});
+  }
+  Scratch scratch(floats, &workers);
+  MultiplyEach(products, scratch);
+  for (size_t i = 0; i < kMatrices; ++i) EXPECT_EQ(ys[i], Alone(matrices[i], xs[i / 3])) << i;
+}
+
 TEST_P(MappedMatrixTest, WhatIsNotFiniteShowsInItsRowAndNoOther) {
   Random random(2);
   constexpr size_t kOutputs = 18, kInputs = 256, kRows = 4, kBad = 2;
   const auto bytes = RandomBlocks(GetParam(), kOutputs * kInputs, 1, random);
   const MappedMatrix w(GetParam(), bytes, kOutputs, kInputs);
-  const std::vector<float> x = random.Floats(kRows * kInputs), y = Product(w, x);
+  const std::vector<float> x = random.Floats(kRows * kInputs), y = Alone(w, x);
   for (const float bad :
        {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     std::vector<float> other = x;
     other[kBad * kInputs + 77] = bad;
-    const std::vector<float> got = Product(w, other);
+    const std::vector<float> got = Alone(w, other);
     for (size_t i = 0; i < got.size(); ++i) {
       if (i / kOutputs == kBad) {
         EXPECT_FALSE(std::isfinite(got[i])) << i;
@@ -174,7 +204,7 @@ INSTANTIATE_TEST_SUITE_P(Types, MappedMatrixTest, ::testing::ValuesIn(kTypes),
                          });
 
 TEST(Moe, AgreesWithTheReferenceWhateverTheRows) {
-  constexpr size_t kChannels = 12, kInner = 20, kExperts = 6, kUsed = 2, kRows = 9;
+  constexpr size_t kChannels = 12, kInner = 20, kExperts = 20, kUsed = 3, kRows = 9;
   Random random(4);
   TensorSet tensors;
   tensors.Add("op.gate_inp.weight", {kExperts, kChannels}, 1, random);
@@ -196,6 +226,32 @@ TEST(Moe, AgreesWithTheReferenceWhateverTheRows) {
     for (size_t c = 0; c < kChannels; ++c) {
       ASSERT_EQ(y[r * kChannels + c], step[c]) << "rows must not matter";
       ASSERT_NEAR(step[c], want[c], kTolerance);
+    }
+  }
+}
+
+TEST(Moe, ARowThatIsNoNumberStaysNone) {
+  constexpr size_t kChannels = 4, kInner = 3, kExperts = 9, kRows = 5, kBad = 2;
+  Random random(8);
+  TensorSet tensors;
+  tensors.Add("op.gate_inp.weight", {kExperts, kChannels}, 1, random);
+  tensors.Add("op.gate_exps.weight", {kExperts, kInner, kChannels}, 0.5, random);
+  tensors.Add("op.up_exps.weight", {kExperts, kInner, kChannels}, 0.5, random);
+  tensors.Add("op.down_exps.weight", {kExperts, kChannels, kInner}, 0.5, random);
+  const auto weights = tensors.Load();
+  const auto moe =
+      Moe::Load(*weights, "op.", "none", kChannels, {.experts = kExperts, .used = 2, .inner = 3});
+  ASSERT_TRUE(moe) << moe.error().message;
+  Scratch scratch(moe->ScratchFloats(kRows));
+  std::vector<float> x = random.Floats(kRows * kChannels), want(x.size()), got(x.size());
+  moe->Run({x.data(), kRows, kChannels}, scratch, {want.data(), kRows, kChannels});
+  x[kBad * kChannels] = std::numeric_limits<float>::quiet_NaN();
+  moe->Run({x.data(), kRows, kChannels}, scratch, {got.data(), kRows, kChannels});
+  for (size_t i = 0; i < got.size(); ++i) {
+    if (i / kChannels == kBad) {
+      EXPECT_TRUE(std::isnan(got[i])) << i;
+    } else {
+      EXPECT_EQ(got[i], want[i]) << i;
     }
   }
 }
@@ -231,6 +287,23 @@ TEST(Workers, DoEveryPartOnceInManyLoops) {
     });
     for (const auto& count : done) ASSERT_EQ(count.load(), 1) << "loop " << loop;
   }
+}
+
+TEST(Workers, DoWithoutAHelperThatKeptThemWaiting) {
+  Workers workers(2);
+  std::atomic<bool> helping{false};
+  workers.Run(2, [&](size_t, size_t thread) {
+    if (thread == 0) {
+      while (!helping) std::this_thread::yield();
+    } else {
+      helping = true;
+      std::this_thread::sleep_for(std::chrono::seconds(1));
+    }
+  });
+  // Four seconds from here on: enough for a loop on the slowest machine.
+  std::atomic<size_t> others{0};
+  workers.Run(100, [&](size_t, size_t thread) { others += thread != 0; });
+  EXPECT_EQ(others, 0u);
 }
 
 TEST(Workers, ServeSeveralCallersAtOnce) {
