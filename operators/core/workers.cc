@@ -10,7 +10,10 @@
 namespace rill {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 constexpr auto kPatience = std::chrono::microseconds(50);
+constexpr auto kLate = std::chrono::microseconds(500);  // longer than a part takes
 constexpr int kBits = 24;
 constexpr uint32_t kMostParts = (1 << kBits) - 1;
 
@@ -29,8 +32,8 @@ void Pause() {
 // Looks for a while, then gives up: whether `done` came true.
 template <typename Done>
 bool LookFor(const Done& done) {
-  const auto end = std::chrono::steady_clock::now() + kPatience;
-  while (std::chrono::steady_clock::now() < end)
+  const auto end = Clock::now() + kPatience;
+  while (Clock::now() < end)
     for (int i = 0; i < 32; ++i) {
       if (done()) return true;
       Pause();
@@ -104,7 +107,8 @@ void Workers::Help(size_t thread) {
 
 void Workers::Share(size_t parts, Call call, const void* context) {
   const std::unique_lock lock(busy_, std::try_to_lock);
-  if (!lock.owns_lock() || helpers_.empty() || parts < 2) {
+  const Clock::time_point begin = Clock::now();
+  if (!lock.owns_lock() || helpers_.empty() || parts < 2 || begin < alone_until_) {
     for (size_t i = 0; i < parts; ++i) call(context, i, 0);
     return;
   }
@@ -122,8 +126,12 @@ void Workers::Share(size_t parts, Call call, const void* context) {
   while (TakeOne(loop, 0)) {
   }
   // Parts that helpers have begun; one that was descheduled meanwhile gets the core.
+  const Clock::time_point own = Clock::now();
   const auto done = [&] { return undone_.load(std::memory_order_acquire) == 0; };
   while (!LookFor(done)) std::this_thread::yield();
+  const Clock::time_point end = Clock::now();
+  if (end - own > std::max<Clock::duration>(kLate, own - begin))
+    alone_until_ = end + 4 * (end - own);
 }
 
 }  // namespace rill
