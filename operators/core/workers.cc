@@ -10,8 +10,6 @@
 namespace rill {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr auto kPatience = std::chrono::microseconds(50);
 constexpr auto kLate = std::chrono::microseconds(500);  // longer than a part takes
 constexpr int kBits = 24;
@@ -32,8 +30,8 @@ void Pause() {
 // Looks for a while, then gives up: whether `done` came true.
 template <typename Done>
 bool LookFor(const Done& done) {
-  const auto end = Clock::now() + kPatience;
-  while (Clock::now() < end)
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (std::chrono::steady_clock::now() < end)
     for (int i = 0; i < 32; ++i) {
       if (done()) return true;
       Pause();
@@ -90,6 +88,7 @@ bool Workers::TakeOne(uint32_t loop, size_t thread) {
     taken = Take(other, loop, false, part);
   if (!taken) return false;
   call_(context_, part, thread);
+  if (thread != 0) helped_.store(Clock::now(), std::memory_order_relaxed);
   undone_.fetch_sub(1, std::memory_order_acq_rel);
   return true;
 }
@@ -129,9 +128,9 @@ void Workers::Share(size_t parts, Call call, const void* context) {
   const Clock::time_point own = Clock::now();
   const auto done = [&] { return undone_.load(std::memory_order_acquire) == 0; };
   while (!LookFor(done)) std::this_thread::yield();
-  const Clock::time_point end = Clock::now();
-  if (end - own > std::max<Clock::duration>(kLate, own - begin))
-    alone_until_ = end + 4 * (end - own);
+  // Not how long the caller has waited: it may have lost its own core meanwhile.
+  const Clock::duration late = helped_.load(std::memory_order_relaxed) - own;
+  if (late > std::max<Clock::duration>(kLate, own - begin)) alone_until_ = own + 5 * late;
 }
 
 }  // namespace rill

@@ -7,9 +7,9 @@
 // A thread that finds nothing to do looks again for some microseconds, as long as the gaps between
 // the products of one step of a model, and then sleeps until the next loop.
 //
-// A helper whose core another program has taken keeps the part it holds, for milliseconds. When a
-// loop has waited longer for such a one than it took, the caller does without helpers for four
-// times as long: half a core's help is worth less than such waits cost.
+// A helper whose core another program has taken keeps the part it holds, for milliseconds. When one
+// has ended so much later than the caller that the loop took twice as long, the caller does without
+// helpers for four times the delay: half a core's help is worth less than such waits cost.
 #pragma once
 
 #include <atomic>
@@ -64,7 +64,9 @@ class Workers {
   std::atomic<uint32_t> loop_{0};  // what sleepers wait on
   std::atomic<size_t> undone_{0};
   std::atomic<bool> stop_{false};
-  std::chrono::steady_clock::time_point alone_until_;  // under busy_
+  using Clock = std::chrono::steady_clock;
+  std::atomic<Clock::time_point> helped_{Clock::time_point()};  // when a helper last ended a part
+  Clock::time_point alone_until_;                               // under busy_
   Call call_ = nullptr;
   const void* context_ = nullptr;
 };
