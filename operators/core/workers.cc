@@ -2,16 +2,20 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <time.h>
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <chrono>
+#include <system_error>
 
 namespace rill {
 namespace {
 
 constexpr auto kPatience = std::chrono::microseconds(50);
-constexpr auto kLate = std::chrono::microseconds(500);  // longer than a part takes
+constexpr auto kLate = std::chrono::microseconds(500);    // below, nobody is late
+constexpr auto kLongest = std::chrono::milliseconds(20);  // alone at a time
 constexpr int kBits = 24;
 constexpr uint32_t kMostParts = (1 << kBits) - 1;
 
@@ -39,11 +43,21 @@ bool LookFor(const Done& done) {
   return false;
 }
 
-// Thread i to the i-th of the cores that the process may use; it may be none of them.
-void Pin(std::thread& thread, size_t i) {
+// For how long a thread has had a core, since it began.
+std::chrono::nanoseconds RunTime(std::thread& thread) {
+  clockid_t clock{};
+  timespec time{};
+  if (pthread_getcpuclockid(thread.native_handle(), &clock) != 0) return {};
+  clock_gettime(clock, &time);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+// Thread i to the i-th of the cores that the process may use, if they are no more than `threads`.
+void Pin(std::thread& thread, size_t i, size_t threads) {
   cpu_set_t allowed, one;
   CPU_ZERO(&one);
   if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+  if (static_cast<size_t>(CPU_COUNT(&allowed)) > threads) return;
   for (int core = 0; core < CPU_SETSIZE; ++core) {
     if (!CPU_ISSET(core, &allowed) || i-- > 0) continue;
     CPU_SET(core, &one);
@@ -57,9 +71,14 @@ void Pin(std::thread& thread, size_t i) {
 Workers::Workers(size_t threads)
     : shares_(std::clamp<size_t>(threads > 0 ? threads : std::thread::hardware_concurrency(), 1,
                                  kMostThreads)) {
+  helpers_.reserve(shares_.size());
   for (size_t i = 1; i < shares_.size(); ++i) {
-    helpers_.emplace_back([this, i] { Help(i); });
-    Pin(helpers_.back(), i);
+    try {
+      helpers_.emplace_back([this, i] { Help(i); });
+    } catch (const std::system_error&) {
+      return;  // the shares of those that are missing are taken by the others
+    }
+    Pin(helpers_.back(), i, shares_.size());
   }
 }
 
@@ -124,13 +143,19 @@ void Workers::Share(size_t parts, Call call, const void* context) {
   loop_.notify_all();
   while (TakeOne(loop, 0)) {
   }
-  // Parts that helpers have begun; one that was descheduled meanwhile gets the core.
+  // Parts that helpers have begun.
   const Clock::time_point own = Clock::now();
   const auto done = [&] { return undone_.load(std::memory_order_acquire) == 0; };
-  while (!LookFor(done)) std::this_thread::yield();
+  if (LookFor(done)) return;
+  std::array<Clock::duration, kMostThreads> ran{};
+  std::ranges::transform(helpers_, ran.begin(), RunTime);
+  while (!LookFor(done)) std::this_thread::yield();  // to one that was descheduled
   // Not how long the caller has waited: it may have lost its own core meanwhile.
   const Clock::duration late = helped_.load(std::memory_order_relaxed) - own;
-  if (late > std::max<Clock::duration>(kLate, own - begin)) alone_until_ = own + 5 * late;
+  if (late < std::max<Clock::duration>(kLate, own - begin)) return;
+  for (size_t i = 0; i < helpers_.size(); ++i)
+    if (RunTime(helpers_[i]) - ran[i] > late / 2) return;  // its part was long
+  alone_until_ = Clock::now() + std::min<Clock::duration>(4 * late, kLongest);
 }
 
 }  // namespace rill

@@ -7,9 +7,9 @@
 // A thread that finds nothing to do looks again for some microseconds, as long as the gaps between
 // the products of one step of a model, and then sleeps until the next loop.
 //
-// A helper whose core another program has taken keeps the part it holds, for milliseconds. When one
-// has ended so much later than the caller that the loop took twice as long, the caller does without
-// helpers for four times the delay: half a core's help is worth less than such waits cost.
+// A helper whose core another program has taken keeps the part it holds, for milliseconds. When a
+// loop took twice as long because one did not run, the caller does without helpers for some
+// milliseconds: half a core's help is worth less than such waits cost.
 #pragma once
 
 #include <atomic>
@@ -27,8 +27,8 @@ class Workers {
  public:
   static constexpr size_t kMostThreads = 16;
 
-  // 1 to kMostThreads `threads` with the caller's, 0: one a core; on Linux the others are pinned,
-  // each to a core of its own, where there are enough of them.
+  // 1 to kMostThreads `threads` with the caller's, 0: one a core; fewer where the system gives no
+  // more. When every core is to have one, the helpers are pinned, each to its own.
   explicit Workers(size_t threads);
   ~Workers();
   Workers(const Workers&) = delete;

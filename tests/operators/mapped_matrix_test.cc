@@ -276,49 +276,5 @@ TEST(Moe, OfEqualScoresTheLowerExpertIsChosen) {
   for (size_t c = 0; c < 2; ++c) EXPECT_NEAR(y[c], want[c], kTolerance);
 }
 
-TEST(Workers, DoEveryPartOnceInManyLoops) {
-  Workers workers(3);
-  for (size_t loop = 0; loop < 2000; ++loop) {
-    const size_t parts = loop % 37;
-    std::vector<std::atomic<int>> done(parts);
-    workers.Run(parts, [&](size_t i, size_t thread) {
-      EXPECT_LT(thread, workers.threads());
-      done[i].fetch_add(1);
-    });
-    for (const auto& count : done) ASSERT_EQ(count.load(), 1) << "loop " << loop;
-  }
-}
-
-TEST(Workers, DoWithoutAHelperThatKeptThemWaiting) {
-  Workers workers(2);
-  std::atomic<bool> helping{false};
-  workers.Run(2, [&](size_t, size_t thread) {
-    if (thread == 0) {
-      while (!helping) std::this_thread::yield();
-    } else {
-      helping = true;
-      std::this_thread::sleep_for(std::chrono::seconds(1));
-    }
-  });
-  // Four seconds from here on: enough for a loop on the slowest machine.
-  std::atomic<size_t> others{0};
-  workers.Run(100, [&](size_t, size_t thread) { others += thread != 0; });
-  EXPECT_EQ(others, 0u);
-}
-
-TEST(Workers, ServeSeveralCallersAtOnce) {
-  Workers workers(2);
-  std::vector<std::thread> callers;
-  callers.reserve(3);
-  std::atomic<size_t> total{0};
-  for (int c = 0; c < 3; ++c)
-    callers.emplace_back([&] {
-      for (int loop = 0; loop < 500; ++loop)
-        workers.Run(11, [&](size_t, size_t) { total.fetch_add(1); });
-    });
-  for (std::thread& caller : callers) caller.join();
-  EXPECT_EQ(total.load(), 3u * 500 * 11);
-}
-
 }  // namespace
 }  // namespace rill::testing
