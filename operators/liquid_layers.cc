@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
 
 namespace rill {
 namespace {
@@ -42,9 +43,8 @@ Result<Backbone> LiquidLayers::Load(const Weights& weights, const std::string& a
     names.push_back(layers.is_attention(i) ? "attention" : "short_conv");
     state_bytes.push_back(layout.bytes() - before);
   }
-  const bool old_name = weights.tensors().contains("token_embd_norm.weight");
-  Result<RmsNorm> norm = RmsNorm::Load(weights, old_name ? "token_embd_norm" : "output_norm",
-                                       layers.width_, layers.epsilon_);
+  Result<RmsNorm> norm =
+      RmsNorm::Load(weights, layers.OutputNorm(), layers.width_, layers.epsilon_);
   if (!norm) return norm.error();
   return Backbone(layers.width_, std::move(blocks), std::move(*norm), layout, std::move(names),
                   std::move(state_bytes));
@@ -93,6 +93,29 @@ Result<void> LiquidLayers::CheckContext() const {
                            " tokens, at most " + std::to_string(most) + " are possible");
 }
 
+Result<void> LiquidLayers::CheckKnownAttention(size_t head_width) const {
+  if (weights_.Has(Key("rope.scaling.type"))) {
+    const Result<std::string> scaling = weights_.Text(Key("rope.scaling.type"));
+    if (!scaling) return scaling.error();
+    if (*scaling != "none")
+      return weights_.Complain("key " + Key("rope.scaling.type") + " is " + *scaling +
+                               ", only none is known");
+  }
+  if (weights_.Has(Key("rope.dimension_count"))) {
+    const auto turned = static_cast<int64_t>(head_width);
+    const Result<size_t> count = Size("rope.dimension_count", turned, turned);
+    if (!count) return count.error();
+  }
+  if (weights_.Has(Key("attention.causal"))) {
+    const Result<bool> causal = weights_.Boolean(Key("attention.causal"));
+    if (!causal) return causal.error();
+    if (!*causal)
+      return weights_.Complain("key " + Key("attention.causal") +
+                               " is false: attention to what comes later is no stream");
+  }
+  return {};
+}
+
 Result<void> LiquidLayers::ReadAttention() {
   const Result<size_t> heads = Size("attention.head_count", 1, kMostHeads);
   if (!heads) return heads.error();
@@ -112,13 +135,7 @@ Result<void> LiquidLayers::ReadAttention() {
         "attention has " + std::to_string(*heads) + " heads of width " +
         std::to_string(head_width) + " for " + std::to_string(bad == kv_heads_.end() ? 0 : *bad) +
         " key heads; heads must be a multiple of key heads and the width even");
-  if (weights_.Has(Key("rope.scaling.type"))) {
-    const Result<std::string> scaling = weights_.Text(Key("rope.scaling.type"));
-    if (!scaling) return scaling.error();
-    if (*scaling != "none")
-      return weights_.Complain("key " + Key("rope.scaling.type") + " is " + *scaling +
-                               ", only none is known");
-  }
+  if (Result<void> known = CheckKnownAttention(head_width); !known) return known;
   const Result<double> base = weights_.Number(Key("rope.freq_base"), 1, 1e12);
   if (!base) return base.error();
   attention_.heads = *heads;
@@ -132,6 +149,7 @@ Result<void> LiquidLayers::ReadAttention() {
   attention_.capacity = options_.context;
   if (Result<void> possible = CheckContext(); !possible) return possible;
 
+  if (is_lfm3()) attention_.rope_pairs = head_width / 4;  // full layers turn half of a head
   sliding_.assign(kv_heads_.size(), false);
   if (!weights_.Has(Key("attention.sliding_window"))) return {};
   const Result<size_t> window = Size("attention.sliding_window", 0, kMostWindow);
@@ -142,7 +160,6 @@ Result<void> LiquidLayers::ReadAttention() {
     for (size_t i = 0; i < sliding_.size(); ++i) sliding_[i] = sliding_window_ > 0;
     return {};
   }
-  attention_.rope_pairs = head_width / 4;  // full layers of LFM3 turn half of a head
   if (weights_.Has(Key("rope.freq_base_swa"))) {
     const Result<double> swa = weights_.Number(Key("rope.freq_base_swa"), 1, 1e12);
     if (!swa) return swa.error();
@@ -185,6 +202,14 @@ Result<void> LiquidLayers::ReadExperts() {
   return {};
 }
 
+std::string LiquidLayers::OutputNorm() const {
+  std::string usual = "token_embd_norm", other = "output_norm";
+  if (is_lfm3()) std::swap(usual, other);
+  const auto& tensors = weights_.tensors();
+  return tensors.contains(usual + ".weight") || !tensors.contains(other + ".weight") ? usual
+                                                                                     : other;
+}
+
 std::vector<std::string> LiquidLayers::TensorsOf(size_t layer) const {
   std::vector<std::string> names = {"attn_norm", "ffn_norm"};
   const auto add = [&](std::initializer_list<const char*> more) {
@@ -209,11 +234,14 @@ std::vector<std::string> LiquidLayers::TensorsOf(size_t layer) const {
 Result<void> LiquidLayers::CheckPresent() const {
   size_t missing = 0;
   std::string named;
+  const auto want = [&](const std::string& name) {
+    if (weights_.tensors().contains(name)) return;
+    if (missing++ < kNamed) named += (named.empty() ? "" : ", ") + name;
+  };
+  want("token_embd.weight");
   for (size_t i = 0; i < kv_heads_.size(); ++i)
-    for (const std::string& name : TensorsOf(i)) {
-      if (weights_.tensors().contains(name)) continue;
-      if (missing++ < kNamed) named += (named.empty() ? "" : ", ") + name;
-    }
+    for (const std::string& name : TensorsOf(i)) want(name);
+  want(OutputNorm() + ".weight");
   if (missing == 0) return {};
   return weights_.Complain(std::to_string(missing) + " tensors of architecture " + architecture_ +
                            " are missing: " + named + (missing > kNamed ? ", …" : ""));

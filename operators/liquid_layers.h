@@ -32,10 +32,13 @@ class LiquidLayers {
   Result<void> ReadShape();
   Result<void> ReadExperts();
   Result<void> ReadAttention();
+  // Refuses attention that is told to be of a kind that there is not.
+  Result<void> CheckKnownAttention(size_t head_width) const;
   Result<void> CheckContext() const;
   // One message with the first few of all tensors that are not there.
   Result<void> CheckPresent() const;
   std::vector<std::string> TensorsOf(size_t layer) const;
+  std::string OutputNorm() const;  // files have it by two names
 
   Result<Backbone::Mixer> LoadMixer(size_t layer, StateLayout& layout) const;
   Result<Backbone::ChannelMixer> LoadChannelMixer(size_t layer) const;

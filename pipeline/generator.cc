@@ -7,11 +7,11 @@
 
 namespace rill {
 
-TextRunner::TextRunner(const Model& model, size_t threads)
-    : head_(model.generate()),
+TextRunner::TextRunner(std::shared_ptr<const Model> model, size_t threads)
+    : model_(std::move(model)),
       workers_(threads),
-      backbone_(model.backbone(), kRows, &workers_),
-      scratch_(head_->ScratchFloats(kRows), &workers_) {}
+      backbone_(model_->backbone(), kRows, &workers_),
+      scratch_(model_->generate()->ScratchFloats(kRows), &workers_) {}
 
 std::span<const float> TextRunner::Steps(size_t rows) {
   if (dt_.size() < rows) dt_.resize(rows, 1.0f);
@@ -25,12 +25,13 @@ void TextRunner::Step(std::span<const Lane> lanes, View<float> rows) {
 }
 
 View<float> TextRunner::Logits(View<const float> hidden) {
-  const size_t known = head_->tokens();
+  const GenerateHead& head = *model_->generate();
+  const size_t known = head.tokens();
   if (logits_.size() < hidden.rows * known) logits_.resize(hidden.rows * known);
   const View<float> logits{logits_.data(), hidden.rows, known};
   for (size_t at = 0; at < hidden.rows; at += kRows) {
     const size_t count = std::min(kRows, hidden.rows - at);
-    head_->Run(hidden.Rows(at, count), scratch_, logits.Rows(at, count));
+    head.Run(hidden.Rows(at, count), scratch_, logits.Rows(at, count));
   }
   return logits;
 }
@@ -39,7 +40,10 @@ Result<Generator> Generator::Open(std::shared_ptr<const Model> model, GeneratorO
                                   std::shared_ptr<TextRunner> runner) {
   Result<GenerateStage> head = GenerateStage::Open(model, std::move(options));
   if (!head) return head.error();
-  if (runner == nullptr) runner = std::make_shared<TextRunner>(*model, 0);
+  if (runner == nullptr) runner = std::make_shared<TextRunner>(model, 0);
+  if (&runner->model() != model.get())
+    return model->weights().Complain("the runner given is of another model, " +
+                                     runner->model().weights().name());
   Result<State> state = State::Make(model->backbone().layout());
   if (!state) return model->weights().Complain(state.error().message);
   return Generator(std::move(model), std::move(runner), std::move(*head), std::move(*state));
@@ -110,6 +114,16 @@ Result<GeneratedToken> Generator::Next() {
 
 std::vector<Result<GeneratedToken>> Generator::NextOfAll(std::span<Generator* const> streams) {
   std::vector<Result<GeneratedToken>> results;
+  const auto stranger = [&](size_t i) {
+    return streams[i]->runner_ != streams[0]->runner_ ||
+           std::ranges::find(streams.first(i), streams[i]) != streams.begin() + i;
+  };
+  for (size_t i = 1; i < streams.size(); ++i)
+    if (stranger(i)) {
+      const Error error{"stream " + std::to_string(i) + " of " + std::to_string(streams.size()) +
+                        " is there twice, or has a runner of its own"};
+      return std::vector<Result<GeneratedToken>>(streams.size(), error);
+    }
   std::vector<Generator*> ready;
   for (Generator* stream : streams) {
     const Result<void> sound = stream->CheckNext();

@@ -32,9 +32,10 @@ class TextRunner {
  public:
   static constexpr size_t kRows = 256;  // of a block; more are cut
 
-  // 0 threads: as many as there are cores.
-  TextRunner(const Model& model, size_t threads);
+  // Of a model that generates text. 0 threads: as many as there are cores.
+  TextRunner(std::shared_ptr<const Model> model, size_t threads);
 
+  const Model& model() const { return *model_; }
   size_t threads() const { return workers_.threads(); }
   // Rows of one lane in time order; embeddings become hidden in place.
   void Run(Lane lane, View<float> rows);
@@ -47,7 +48,7 @@ class TextRunner {
   // The time steps of so many rows.
   std::span<const float> Steps(size_t rows);
 
-  const GenerateHead* head_;
+  std::shared_ptr<const Model> model_;
   Workers workers_;
   BackboneRunner backbone_;
   Scratch scratch_;
@@ -57,8 +58,8 @@ class TextRunner {
 
 class Generator {
  public:
-  // The model must have the encoder and the head of text. Streams of one runner share its threads,
-  // and take turns.
+  // The model must have the encoder and the head of text; a runner must be of the same model.
+  // Streams of one runner share its threads, and take turns.
   static Result<Generator> Open(std::shared_ptr<const Model> model, GeneratorOptions options,
                                 std::shared_ptr<TextRunner> runner = nullptr);
 
@@ -72,7 +73,8 @@ class Generator {
   // The text ends here, before its last token: what was held back of it, as it may be the beginning
   // of a stop string. Pushing tokens begins another text.
   std::string Cut() { return head_.Cut(); }
-  // Next of several streams of one runner and model in one step: weights are read once for all.
+  // Next of several streams in one step: weights are read once for all. An error for each when they
+  // do not share a runner, or one is there twice.
   static std::vector<Result<GeneratedToken>> NextOfAll(std::span<Generator* const> streams);
 
   // Forgets everything.

@@ -4,13 +4,13 @@
 #include <array>
 #include <cerrno>
 #include <cmath>
-#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <vector>
 
 #include "operators/core/quantize.h"
 #include "operators/core/workers.h"
+#include "pipeline/files.h"
 #include "pipeline/model.h"
 
 namespace rill {
@@ -124,9 +124,10 @@ Result<void> Convert(const std::string& name, const Tensor& tensor, TensorType t
   for (uint64_t first = 0; first < rows; first += together) {
     const size_t count = std::min(together, rows - first);
     std::vector<std::byte> bytes(count * row_to);
+    std::vector<float> all_values(workers.threads() * row);
     std::vector<uint8_t> sound(count);
-    workers.Run(count, [&](size_t i, size_t) {
-      std::vector<float> values(row);
+    workers.Run(count, [&](size_t i, size_t thread) {
+      const auto values = std::span(all_values).subspan(thread * row, row);
       const auto out = std::span(bytes).subspan(i * row_to, row_to);
       ToFloat(tensor.type, tensor.bytes.subspan((first + i) * row_from, row_from), values);
       if (!IsFinite(values)) return;
@@ -194,17 +195,13 @@ Result<void> QuantizeModel(const std::shared_ptr<const Weights>& weights,
                            const std::function<void(size_t)>& progress) {
   // A file that runs must come of it: the same is asked of the one that is read.
   if (const auto model = Model::Load(weights); !model) return model.error();
-  const std::string partial = path + ".part";
-  Result<void> done;
-  if (Result<void> written = Write(*weights, options, partial, progress); !written) {
-    done = written;
-  } else if (const auto model = Model::Load(partial); !model) {
-    done = model.error();
-  } else if (std::rename(partial.c_str(), path.c_str()) != 0) {
-    done = Error{"cannot write " + path + ": " + std::strerror(errno)};
-  }
-  if (!done) std::remove(partial.c_str());
-  return done;
+  OutputFile file(path);
+  if (file.is_direct())
+    return Error{path + " is no regular file, which what is written is read from again"};
+  if (Result<void> written = Write(*weights, options, file.path(), progress); !written)
+    return written;
+  if (const auto model = Model::Load(file.path()); !model) return model.error();
+  return file.Finish();
 }
 
 }  // namespace rill

@@ -1,12 +1,6 @@
 #include "pipeline/snapshot.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 
 #include "operators/core/cursor.h"
 #include "operators/core/state.h"
@@ -22,10 +16,6 @@ template <typename T>
 void Put(std::vector<std::byte>& to, const T& value) {
   const auto bytes = std::as_bytes(std::span(&value, 1));
   to.insert(to.end(), bytes.begin(), bytes.end());
-}
-
-Error System(const std::string& path, const char* what) {
-  return Error{path + ": cannot " + what + ": " + std::strerror(errno)};
 }
 
 }  // namespace
@@ -109,58 +99,6 @@ Result<void> RestorePart(const Snapshot& snapshot, const std::string& name, uint
     return Error{"snapshot: " + sound.error().message};
   state = std::move(restored);
   return {};
-}
-
-Result<void> WriteAtomically(const std::string& path, std::span<const std::byte> bytes) {
-  const std::string temporary = path + ".tmp";
-  const int file = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (file < 0) return System(temporary, "create");
-  while (!bytes.empty()) {
-    const ssize_t written = write(file, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) {
-      const Error error = System(temporary, "write");
-      close(file);
-      unlink(temporary.c_str());
-      return error;
-    }
-    bytes = bytes.subspan(static_cast<size_t>(written));
-  }
-  const bool synced = fsync(file) == 0;
-  if (close(file) != 0 || !synced || rename(temporary.c_str(), path.c_str()) != 0) {
-    const Error error = System(path, "replace");
-    unlink(temporary.c_str());
-    return error;
-  }
-  return {};
-}
-
-Result<std::vector<std::byte>> ReadFile(const std::string& path, size_t most) {
-  std::error_code failed;
-  if (std::filesystem::is_directory(path, failed)) return Error{path + ": is a folder"};
-  const uintmax_t size = std::filesystem::is_regular_file(path, failed)
-                             ? std::filesystem::file_size(path, failed)
-                             : 0;  // of a pipe nobody knows
-  const auto too_long = [&](uintmax_t bytes) {
-    return Error{path + ": has " + std::to_string(bytes) + " bytes, at most " +
-                 std::to_string(most) + " are read"};
-  };
-  if (size > most) return too_long(size);
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return System(path, "open");
-  constexpr size_t kPiece = 1 << 16;
-  std::vector<std::byte> bytes(static_cast<size_t>(size));
-  size_t count = 0;
-  while (file.peek() != std::ifstream::traits_type::eof()) {
-    if (count == bytes.size()) bytes.resize(count + kPiece);
-    file.read(reinterpret_cast<char*>(bytes.data() + count),
-              static_cast<std::streamsize>(bytes.size() - count));
-    count += static_cast<size_t>(file.gcount());
-    if (count > most) return too_long(count);
-  }
-  if (file.bad()) return System(path, "read");
-  bytes.resize(count);
-  return bytes;
 }
 
 }  // namespace rill

@@ -46,11 +46,7 @@ Result<void> RestorePart(const Snapshot& snapshot, const std::string& name, uint
                          uint64_t layout, const std::function<Result<void>(const State&)>& check,
                          State& state);
 
-// Writes a file so that a crash leaves the old or the new content: temporary file, fsync, rename.
-Result<void> WriteAtomically(const std::string& path, std::span<const std::byte> bytes);
 // Bytes of a snapshot's file that are read at most: those of a text have its whole context.
 inline constexpr size_t kMostSnapshotBytes = size_t{1} << 36;
-// Reads a whole file of at most `most` bytes.
-Result<std::vector<std::byte>> ReadFile(const std::string& path, size_t most);
 
 }  // namespace rill

@@ -1,4 +1,5 @@
 #include "plugins/state_keeper.h"
+#include "pipeline/files.h"
 
 #include <filesystem>
 #include <utility>

@@ -11,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include "pipeline/files.h"
 #include "tools/bench.h"
 #include "tools/metrics.h"
 #include "tools/seasonal_naive.h"

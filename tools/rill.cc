@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <new>
+#include <system_error>
 
 #include "tools/commands.h"
 #include "tools/console.h"
@@ -28,10 +29,14 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? rill::kDone : rill::kMisused;
   } catch (const std::bad_alloc&) {
     return rill::Fail({"out of memory"});
+  } catch (const std::system_error& error) {
+    return rill::Fail({error.what()});  // of printing
   }
   if (app.get_subcommands().empty()) {
     fmt::print(stderr, "{}", app.help());
     return rill::kMisused;
   }
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+    return rill::Fail({"cannot write all of the standard output"});
   return code;
 }

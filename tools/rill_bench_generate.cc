@@ -6,12 +6,13 @@
 #include <filesystem>
 #include <memory>
 
+#include "pipeline/files.h"
 #include "pipeline/generator.h"
 #include "tools/bench.h"
 #include "tools/commands.h"
 #include "tools/console.h"
-#include "tools/context_flags.h"
 #include "tools/rill_bench.h"
+#include "tools/text_flags.h"
 
 namespace rill {
 namespace {
@@ -154,7 +155,7 @@ Result<void> BenchGenerate(BenchGenerateCommand command) {
   if (!model) return model.error();
   if ((*model)->text() == nullptr)
     return (*model)->weights().Complain("the model does not generate text");
-  auto runner = std::make_shared<TextRunner>(**model, command.threads);
+  auto runner = std::make_shared<TextRunner>(*model, command.threads);
   const Result<Generator> fresh = Generator::Open(*model, {.ignore_end = true}, runner);
   if (!fresh) return fresh.error();
   if (command.stream > 0) return BenchStream(*fresh, command);
@@ -201,7 +202,7 @@ void AddBenchGenerate(CLI::App& bench, int& code) {
   add("--gen", options->generated, "Tokens generated, one by one");
   add("--depth", options->depth, "Tokens in the state before these");
   add("--sessions", options->sessions, "Streams that generate together")->check(CLI::Range(1, 256));
-  add("--threads", options->threads, "Threads; 0: one a core");
+  AddThreadsFlag(*command, options->threads);
   add("--repeats", options->repeats, "Of each measurement; the median counts")
       ->check(CLI::Range(1, 99));
   AddContextFlags(*command, options->context, 0,

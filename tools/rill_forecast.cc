@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "pipeline/clock.h"
+#include "pipeline/files.h"
 #include "pipeline/session.h"
 #include "tools/commands.h"
 #include "tools/console.h"

@@ -3,18 +3,17 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <fstream>
 #include <iostream>
-#include <iterator>
 #include <memory>
 
 #include <nlohmann/json.hpp>
 
+#include "pipeline/files.h"
 #include "pipeline/generator.h"
 #include "pipeline/text_stage.h"
 #include "tools/commands.h"
 #include "tools/console.h"
-#include "tools/context_flags.h"
+#include "tools/text_flags.h"
 
 namespace rill {
 namespace {
@@ -63,7 +62,8 @@ class Conversation {
     std::string answer;
     size_t count = 0;
     bool over = false;
-    for (; count < command_.tokens && !over && !Interrupted(); ++count) {
+    const auto full = [&] { return !over && count < command_.tokens && stream_.room() < 1; };
+    for (; count < command_.tokens && !over && !full() && !Interrupted(); ++count) {
       const Result<GeneratedToken> token = stream_.Next();
       if (!token) return token.error();
       over = token->last;
@@ -80,13 +80,21 @@ class Conversation {
       const auto seconds = [](auto from, auto to) {
         return std::chrono::duration<double>(to - from).count();
       };
-      const nlohmann::ordered_json line = {
-          {"text", answer},  {"finish", over ? "end" : "length"}, {"prompt_tokens", ids->size()},
-          {"tokens", count}, {"prefill_s", seconds(begin, read)}, {"decode_s", seconds(read, end)}};
+      const nlohmann::ordered_json line = {{"text", answer},
+                                           {"finish", over     ? "end"
+                                                      : full() ? "context"
+                                                               : "length"},
+                                           {"prompt_tokens", ids->size()},
+                                           {"tokens", count},
+                                           {"prefill_s", seconds(begin, read)},
+                                           {"decode_s", seconds(read, end)}};
       fmt::print("{}\n", line.dump());
     } else if (command_.tokens > 0) {
       fmt::print("\n");
     }
+    if (full())
+      Note("the answer ends where the context of " + std::to_string(stream_.position()) +
+           " tokens is full: declare a longer one, or a window");
     return {};
   }
 
@@ -124,9 +132,8 @@ class Conversation {
 
 Result<std::string> PromptOf(const GenerateCommand& command) {
   if (command.file.empty()) return command.prompt;
-  if (command.file == "-")
-    return std::string(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
-  const Result<std::vector<std::byte>> bytes = ReadFile(command.file, Tokenizer::kMostBytes);
+  const Result<std::vector<std::byte>> bytes =
+      ReadFile(command.file == "-" ? "/dev/stdin" : command.file, Tokenizer::kMostBytes);
   if (!bytes) return bytes.error();
   return std::string(reinterpret_cast<const char*>(bytes->data()), bytes->size());
 }
@@ -139,8 +146,8 @@ Result<void> Generate(GenerateCommand command) {
   if (!model) return model.error();
   if ((*model)->text() == nullptr)
     return (*model)->weights().Complain("the model does not generate text");
-  Result<Generator> stream = Generator::Open(
-      *model, command.options, std::make_shared<TextRunner>(**model, command.threads));
+  Result<Generator> stream = Generator::Open(*model, command.options,
+                                             std::make_shared<TextRunner>(*model, command.threads));
   if (!stream) return stream.error();
   Conversation conversation(command, *model, std::move(*stream));
   CatchInterrupt();
@@ -192,7 +199,7 @@ void AddGenerate(CLI::App& app, int& code) {
   add("--seed", sampling.seed, "Of what is drawn");
   add("--stop", options->options.stops, "Text that ends an answer; may be given again");
   command->add_flag("--ignore-end", options->options.ignore_end, "Go on after the end of the text");
-  add("--threads", options->threads, "Threads; 0: one a core");
+  AddThreadsFlag(*command, options->threads);
   add("--resume", options->resume, "Go on from a state that --save-state wrote")->excludes(system);
   add("--save-state", options->save_state, "Write the state at the end");
   command->add_flag("--json", options->json, "One JSON object an answer");

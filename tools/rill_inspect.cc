@@ -8,8 +8,8 @@
 #include "pipeline/session.h"
 #include "tools/commands.h"
 #include "tools/console.h"
-#include "tools/context_flags.h"
 #include "tools/metrics.h"
+#include "tools/text_flags.h"
 
 namespace rill {
 namespace {

@@ -1,12 +1,13 @@
 // `rill logits`: raw logits of given tokens, to compare with other implementations.
-#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <memory>
 
+#include "pipeline/files.h"
 #include "pipeline/generator.h"
 #include "tools/commands.h"
 #include "tools/console.h"
+#include "tools/text_flags.h"
 
 namespace rill {
 namespace {
@@ -49,26 +50,24 @@ Result<void> Logits(const LogitsCommand& command) {
     if (token < 0 || static_cast<size_t>(token) >= known)
       return Error{command.tokens + ": token " + std::to_string(token) +
                    ", the vocabulary has 0 to " + std::to_string(known - 1)};
-  const std::string partial = command.output + ".part";  // the output may be the model
-  std::ofstream output(partial, std::ios::binary);
-  TextRunner runner(**model, command.threads);
-  State state((*model)->backbone().layout());
+  Result<State> state = State::Make((*model)->backbone().layout());
+  if (!state) return (*model)->weights().Complain(state.error().message);
+  OutputFile file(command.output);  // which may be the model's
+  std::ofstream output(file.path(), std::ios::binary);
+  TextRunner runner(*model, command.threads);
   std::vector<float> rows(command.block * width);
   for (size_t first = 0; first < tokens->size(); first += command.block) {
     const size_t count = std::min(command.block, tokens->size() - first);
     const View<float> hidden{rows.data(), count, width};
     (*model)->text()->Run(std::span(*tokens).subspan(first, count), hidden);
-    runner.Run(state.lane(0), hidden);
+    runner.Run(state->lane(0), hidden);
     const View<float> logits = runner.Logits(hidden);
     output.write(reinterpret_cast<const char*>(logits.data),
                  static_cast<std::streamsize>(logits.flat().size_bytes()));
   }
   output.close();
-  if (!output || std::rename(partial.c_str(), command.output.c_str()) != 0) {
-    std::remove(partial.c_str());
-    return Error{command.output + ": cannot write the logits"};
-  }
-  return {};
+  if (!output) return Error{command.output + ": cannot write the logits"};
+  return file.Finish();
 }
 
 }  // namespace
@@ -80,7 +79,7 @@ void AddLogits(CLI::App& app, int& code) {
   command->add_option("-m,--model", options->model, "GGUF file")->required();
   command->add_option("--tokens", options->tokens, "File of int32 token ids")->required();
   command->add_option("-o,--output", options->output, "File for the float32 logits")->required();
-  command->add_option("--threads", options->threads, "Threads; 0: one a core");
+  AddThreadsFlag(*command, options->threads);
   command->add_option("--block", options->block, "Tokens that run together")
       ->check(CLI::Range(size_t{1}, TextRunner::kRows));
   command->callback([options, &code] {

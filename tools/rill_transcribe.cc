@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "pipeline/files.h"
 #include "pipeline/language_model.h"
 #include "pipeline/transcriber.h"
 #include "tools/audio_reader.h"

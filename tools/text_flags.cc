@@ -1,4 +1,6 @@
-#include "tools/context_flags.h"
+#include "tools/text_flags.h"
+
+#include "operators/core/workers.h"
 
 namespace rill {
 
@@ -17,6 +19,12 @@ void AddContextFlags(CLI::App& command, Model::Options& options, size_t least,
       ->capture_default_str()
       ->check(CLI::Range(size_t{0}, kMostSinks))
       ->needs(window);
+}
+
+void AddThreadsFlag(CLI::App& command, size_t& threads) {
+  command.add_option("--threads", threads, "Threads; 0: one a core")
+      ->capture_default_str()
+      ->check(CLI::Range(size_t{0}, Workers::kMostThreads));
 }
 
 }  // namespace rill

@@ -150,6 +150,15 @@ Result<std::vector<bool>> Weights::Booleans(std::string_view key) const {
   return Complain("key " + std::string(key) + " is not an array of booleans");
 }
 
+Result<bool> Weights::Boolean(std::string_view key) const {
+  const auto found = keys_.find(key);
+  if (found == keys_.end()) return Complain("key " + std::string(key) + " is missing");
+  const Scalar* scalar = std::get_if<Scalar>(&found->second);
+  if (scalar == nullptr || !std::holds_alternative<bool>(*scalar))
+    return Complain("key " + std::string(key) + " is not a boolean");
+  return std::get<bool>(*scalar);
+}
+
 Result<Tensor> Weights::Get(std::string_view name, std::span<const size_t> shape) const {
   const auto found = tensors_.find(name);
   const std::string label = "tensor " + std::string(name);

@@ -69,6 +69,7 @@ class Weights {
   Result<std::vector<std::string>> Texts(std::string_view key) const;
   Result<std::vector<double>> Numbers(std::string_view key) const;
   Result<std::vector<bool>> Booleans(std::string_view key) const;
+  Result<bool> Boolean(std::string_view key) const;
   bool Has(std::string_view key) const { return keys_.find(key) != keys_.end(); }
 
   // A tensor that must exist and have the shape, as it lies in the file.

@@ -15,7 +15,7 @@ using SharedModel = std::shared_ptr<const Model>;
 
 void Generate(const SharedModel& model) {
   Result<Generator> stream =
-      Generator::Open(model, {.ignore_end = true}, std::make_shared<TextRunner>(*model, 1));
+      Generator::Open(model, {.ignore_end = true}, std::make_shared<TextRunner>(model, 1));
   if (!stream) return;
   for (const auto& tokens : {std::vector<int32_t>{1}, {1, 0, 1}})
     static_cast<void>(stream->Push(tokens));

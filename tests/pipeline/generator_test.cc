@@ -36,9 +36,10 @@ std::vector<int32_t> Tokens(size_t count, size_t known, uint64_t seed) {
 }
 
 // Row-major [tokens, vocabulary].
-std::vector<float> Logits(const Model& model, const std::vector<int32_t>& tokens, size_t block,
-                          size_t threads = 1) {
-  TextRunner runner(model, threads);
+std::vector<float> Logits(const std::shared_ptr<const Model>& shared,
+                          const std::vector<int32_t>& tokens, size_t block, size_t threads = 1) {
+  TextRunner runner(shared, threads);
+  const Model& model = *shared;
   State state(model.backbone().layout());
   const size_t width = model.backbone().width(), known = model.text()->tokens();
   std::vector<float> rows(tokens.size() * width), logits(tokens.size() * known);
@@ -78,12 +79,14 @@ LiquidShape Lfm3() {
 TEST(Liquid, AgreesWithAPlainForwardPass) {
   LiquidShape own_output = Dense();
   own_output.output = true;
-  for (const LiquidShape& shape : {Dense(), own_output, Experts(), Lfm3()}) {
+  LiquidShape full = Lfm3();
+  full.sliding_window = 0;
+  for (const LiquidShape& shape : {Dense(), own_output, Experts(), Lfm3(), full}) {
     SCOPED_TRACE(shape.architecture);
     const Loaded loaded = Load(shape, {.cache = CachePrecision::kFloat32});
     const auto tokens = Tokens(24, shape.tokens, 3);
     const auto want = LiquidReference(loaded.model->weights(), shape).Logits(tokens);
-    const auto got = Logits(*loaded.model, tokens, 24);
+    const auto got = Logits(loaded.model, tokens, 24);
     for (size_t t = 0; t < tokens.size(); ++t)
       for (size_t v = 0; v < shape.tokens; ++v)
         ASSERT_NEAR(got[t * shape.tokens + v], want[t][v], 1e-4) << t << " " << v;
@@ -105,7 +108,7 @@ TEST(Liquid, EveryTypeComesNearAPlainForwardPass) {
       std::vector<double> want;
       for (const auto& row : LiquidReference(loaded.model->weights(), shape).Logits(tokens))
         want.insert(want.end(), row.begin(), row.end());
-      EXPECT_GT(Correlation(Logits(*loaded.model, tokens, 10), want), 0.997);
+      EXPECT_GT(Correlation(Logits(loaded.model, tokens, 10), want), 0.997);
     }
 }
 
@@ -135,7 +138,7 @@ TEST(Liquid, AgreesWithLlamaCpp) {
     ASSERT_TRUE(model) << model.error().message;
     std::vector<float> want(64 * (*model)->text()->tokens());
     read(std::string(name) + ".logits.f32", want);
-    const std::vector<float> got = Logits(**model, tokens, 64);
+    const std::vector<float> got = Logits(*model, tokens, 64);
     if (std::string_view(name).ends_with("f32")) {
       for (size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], want[i], 1e-4) << i;
     } else {
@@ -159,7 +162,7 @@ class GeneratorTest : public ::testing::TestWithParam<LiquidShape> {
   Generator Open(GeneratorOptions options = {}, size_t threads = 1) {
     options.ignore_end = true;
     return *Generator::Open(loaded_.model, std::move(options),
-                            std::make_shared<TextRunner>(*loaded_.model, threads));
+                            std::make_shared<TextRunner>(loaded_.model, threads));
   }
   static std::vector<int32_t> Take(Generator& stream, size_t count) {
     std::vector<int32_t> ids;
@@ -216,7 +219,7 @@ TEST_P(GeneratorTest, AForkAndARestoredStreamGoOnTheSameWay) {
 }
 
 TEST_P(GeneratorTest, CompanionsDoNotMatter) {
-  const auto runner = std::make_shared<TextRunner>(*loaded_.model, 2);
+  const auto runner = std::make_shared<TextRunner>(loaded_.model, 2);
   std::vector<Generator> together, alone;
   for (size_t i = 0; i < 5; ++i) {
     together.push_back(*Generator::Open(loaded_.model, {.ignore_end = true}, runner));
@@ -234,6 +237,26 @@ TEST_P(GeneratorTest, CompanionsDoNotMatter) {
     EXPECT_EQ(Take(alone[i], 12), ids[i]);
     EXPECT_EQ(alone[i].Save(), together[i].Save());
   }
+}
+
+TEST_P(GeneratorTest, StrangersDoNotStepTogether) {
+  Generator a = Open(), b = Open(), c = a.Fork();
+  for (Generator* stream : {&a, &b, &c}) ASSERT_TRUE(stream->Push(prompt_));
+  const auto before = a.Save();
+  for (const std::vector<Generator*>& streams :
+       std::vector<std::vector<Generator*>>{{&a, &b}, {&c, &a, &a}}) {
+    for (const auto& token : Generator::NextOfAll(streams)) {
+      ASSERT_FALSE(token);
+      EXPECT_NE(token.error().message.find("is there twice, or has a runner of its own"),
+                std::string::npos);
+    }
+    EXPECT_EQ(a.Save(), before);
+  }
+  const Loaded other = Load({}, {});
+  const auto stream =
+      Generator::Open(other.model, {}, std::make_shared<TextRunner>(loaded_.model, 1));
+  ASSERT_FALSE(stream);
+  EXPECT_EQ(stream.error().message, "tiny.gguf: the runner given is of another model, tiny.gguf");
 }
 
 TEST_P(GeneratorTest, AStreamThatIsResetIsFresh) {
@@ -324,6 +347,28 @@ TEST(Liquid, PartsOfASnapshotMustBeOfOneStream) {
   EXPECT_EQ(restored.error().message, "snapshot has 4 tokens of text and 5 before the head");
 }
 
+TEST(Liquid, AttentionOfAnotherKindIsRefused) {
+  const auto message = [](const auto& add) {
+    LiquidFile file(Lfm3());
+    add(file.builder());
+    const auto bytes = file.Bytes();
+    const auto model = Model::Load(*Weights::Parse(bytes, "f.gguf"));
+    return model ? std::string("loaded") : model.error().message;
+  };
+  EXPECT_EQ(message([](auto& b) { b.Key("lfm3.attention.causal", false); }),
+            "f.gguf: key lfm3.attention.causal is false: attention to what comes later is no "
+            "stream");
+  EXPECT_EQ(message([](auto& b) { b.Key("lfm3.attention.causal", uint32_t{1}); }),
+            "f.gguf: key lfm3.attention.causal is not a boolean");
+  EXPECT_EQ(message([](auto& b) { b.Key("lfm3.rope.dimension_count", uint32_t{4}); }),
+            "f.gguf: key lfm3.rope.dimension_count is 4, it must be from 8 to 8");
+  EXPECT_EQ(message([](auto& b) {
+              b.Key("lfm3.attention.causal", true);
+              b.Key("lfm3.rope.dimension_count", uint32_t{8});
+            }),
+            "loaded");
+}
+
 TEST(Liquid, WhatIsMissingIsNamed) {
   const auto message = [](const std::vector<std::byte>& bytes) {
     const auto model = Model::Load(*Weights::Parse(bytes, "f.gguf"));
@@ -336,11 +381,12 @@ TEST(Liquid, WhatIsMissingIsNamed) {
   LiquidFile file(two);
   auto bytes = file.Bytes();
   // Names of the same length that nobody asks for.
-  const std::string_view name = "blk.0.post_ffw_norm.weight";
   const std::string_view all(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  bytes[all.find(name)] = std::byte{'x'};
+  for (const char* name : {"token_embd.weight", "blk.0.post_ffw_norm.weight", "output_norm.weight"})
+    bytes[all.find(name)] = std::byte{'x'};
   EXPECT_EQ(message(bytes),
-            "f.gguf: 1 tensors of architecture lfm3 are missing: blk.0.post_ffw_norm.weight");
+            "f.gguf: 3 tensors of architecture lfm3 are missing: token_embd.weight, "
+            "blk.0.post_ffw_norm.weight, output_norm.weight");
 }
 
 }  // namespace

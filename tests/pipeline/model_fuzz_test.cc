@@ -6,7 +6,7 @@
 #include <cstring>
 #include <limits>
 
-#include "pipeline/snapshot.h"
+#include "pipeline/files.h"
 #include "tests/fuzz/model_fuzz.h"
 #include "tests/support/liquid_file.h"
 

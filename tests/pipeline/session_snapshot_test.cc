@@ -1,6 +1,7 @@
 // What sessions refuse to go on from.
 #include <unistd.h>
 
+#include "pipeline/files.h"
 #include "tests/fuzz/snapshot_fuzz.h"
 #include "tests/pipeline/sessions.h"
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "pipeline/files.h"
 #include "pipeline/forecast_json.h"
 #include "tests/plugins/sensor_rows.h"
 

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <thread>
 
+#include "pipeline/files.h"
 #include "pipeline/generator.h"
 #include "pipeline/text_stage.h"
 #include "tests/plugins/harness.h"

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "pipeline/files.h"
 #include "tests/plugins/speech_stream.h"
 
 namespace rill {

@@ -2,6 +2,7 @@
 // ones from.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <cstring>
 #include <span>
@@ -18,6 +19,10 @@ class GgufBuilder {
   void Key(std::string_view key, uint32_t value) { Begin(key, 4), Put(keys_, value); }
   void Key(std::string_view key, float value) { Begin(key, 6), Put(keys_, value); }
   void Key(std::string_view key, std::string_view value) { Begin(key, 8), PutText(keys_, value); }
+  // Not of what can be made a bool, as text can.
+  void Key(std::string_view key, std::same_as<bool> auto value) {
+    Begin(key, 7), Put(keys_, static_cast<uint8_t>(value));
+  }
   void Key(std::string_view key, const std::vector<float>& values) {
     Begin(key, 9), Put(keys_, uint32_t{6}), Put(keys_, uint64_t{values.size()});
     for (const float value : values) Put(keys_, value);

@@ -78,8 +78,10 @@ class LiquidFile {
     builder_.Key(a + "shortconv.l_cache", static_cast<uint32_t>(shape_.taps));
     if (shape_.architecture == "lfm3") {
       builder_.Key(a + "rope.freq_base_swa", 1e2f);
-      builder_.Key(a + "attention.sliding_window", static_cast<uint32_t>(shape_.sliding_window));
-      builder_.Key(a + "attention.sliding_window_pattern", shape_.sliding);
+      if (shape_.sliding_window > 0) {
+        builder_.Key(a + "attention.sliding_window", static_cast<uint32_t>(shape_.sliding_window));
+        builder_.Key(a + "attention.sliding_window_pattern", shape_.sliding);
+      }
     }
     if (shape_.experts > 0) {
       builder_.Key(a + "expert_count", static_cast<uint32_t>(shape_.experts));
@@ -205,7 +207,7 @@ class LiquidReference {
         take(std::string(name) + "_proj.weight", std::string("attn_") + name + ".weight");
       take("out_proj.weight", "attn_output.weight");
       take("q_norm.weight", "attn_q_norm.weight"), take("k_norm.weight", "attn_k_norm.weight");
-      const bool sliding = lfm3 && shape_.sliding[i];
+      const bool sliding = lfm3 && shape_.sliding_window > 0 && shape_.sliding[i];
       reference::AttentionShape attention{shape_.heads,
                                           shape_.kv_heads,
                                           shape_.head_width,

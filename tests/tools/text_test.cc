@@ -1,6 +1,10 @@
 // `rill quantize`, `generate`, `inspect` and `bench generate` on a tiny model of Liquid AI's shape.
+#include <sys/stat.h>
+
+#include <thread>
+
+#include "pipeline/files.h"
 #include "pipeline/model.h"
-#include "pipeline/snapshot.h"
 #include "tests/support/liquid_file.h"
 #include "tests/tools/rill_process.h"
 
@@ -97,6 +101,8 @@ TEST_F(Text, ContextsThatCannotBeAreRefused) {
   EXPECT_EQ(Run("inspect " + model + " --context 18446744073709551615").code, 2);
   EXPECT_EQ(Run("bench generate -m " + model + " --window 100000000000 --prompt 8").code, 2);
   EXPECT_EQ(Run("generate -m " + model + " -p a --sinks 4").code, 2);
+  EXPECT_EQ(Run("generate -m " + model + " -p a --threads 17").code, 2);
+  EXPECT_EQ(Run("generate -m " + model + " -p a --threads -1").code, 2);
 }
 
 TEST_F(Text, LogitsOverTheirModelHarmNothing) {
@@ -106,6 +112,53 @@ TEST_F(Text, LogitsOverTheirModelHarmNothing) {
       Run("logits -m " + Path("f32.gguf") + " --tokens " + Path("ids") + " -o " + Path("f32.gguf"));
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_EQ(std::filesystem::file_size(Path("f32.gguf")), 3 * 300 * sizeof(float));
+}
+
+TEST_F(Text, OnlyFilesAreReplaced) {
+  namespace fs = std::filesystem;
+  const std::string model = Path("f32.gguf"), ids = Path("ids");
+  const int32_t tokens[] = {1, 9, 20};
+  ASSERT_TRUE(WriteAtomically(ids, std::as_bytes(std::span(tokens))));
+  const std::string logits = "logits -m " + model + " --tokens " + ids + " -o ";
+  // A pipe stays one, and so does a link.
+  ASSERT_EQ(mkfifo(Path("pipe").c_str(), 0600), 0);
+  std::string read;
+  std::thread reader([&] { read = Slurp(Path("pipe")); });
+  const Outcome piped = Run(logits + Path("pipe"));
+  reader.join();
+  EXPECT_EQ(piped.code, 0) << piped.err;
+  EXPECT_EQ(read.size(), 3 * 300 * sizeof(float));
+  EXPECT_TRUE(fs::is_fifo(Path("pipe")));
+  fs::create_symlink("there", Path("link"));
+  for (int there = 0; there < 2; ++there) {
+    EXPECT_EQ(Run(logits + Path("link")).code, 0);
+    EXPECT_TRUE(fs::is_symlink(Path("link")));
+    EXPECT_EQ(Slurp(Path("there")), read);
+  }
+  ExpectSentence(Run("quantize " + model + " " + Path("pipe") + " --type Q8_0"),
+                 "pipe is no regular file");
+  EXPECT_TRUE(fs::is_fifo(Path("pipe")));
+  ExpectSentence(Run(logits + Path("")), ": cannot write the logits");
+}
+
+TEST_F(Text, AnAnswerThatFillsTheContextIsShownAndKept) {
+  const std::string generate = "generate -m " + Path("f32.gguf") + " --raw --json --ignore-end ";
+  const Outcome outcome =
+      Run(generate + "-p once --context 12 -n 40 --save-state " + Path("full.state"));
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  const json answer = json::parse(outcome.out);
+  EXPECT_EQ(answer["finish"], "context");
+  EXPECT_EQ(answer["tokens"].get<int>() + answer["prompt_tokens"].get<int>(), 12);
+  EXPECT_NE(outcome.err.find("the context of 12 tokens is full"), std::string::npos) << outcome.err;
+  EXPECT_TRUE(std::filesystem::exists(Path("full.state")));
+  EXPECT_EQ(json::parse(Run(generate + "-p once -n 3").out)["finish"], "length");
+}
+
+TEST_F(Text, WhatCannotBePrintedIsSaid) {
+  const std::string command = std::string(RILL_BINARY_DIR "/bin/rill generate -m ") +
+                              Path("f32.gguf") + " --raw -p once -n 3 >/dev/full 2>" + Path("err");
+  const int status = std::system(command.c_str());
+  ExpectSentence({WEXITSTATUS(status), "", Slurp(Path("err"))}, "cannot write");
 }
 
 TEST_F(Text, AnAnswerThatWasCutIsClosed) {
