@@ -102,9 +102,13 @@ Result<void> LiquidLayers::CheckKnownAttention(size_t head_width) const {
                                ", only none is known");
   }
   if (weights_.Has(Key("rope.dimension_count"))) {
-    const auto turned = static_cast<int64_t>(head_width);
-    const Result<size_t> count = Size("rope.dimension_count", turned, turned);
+    // LFM3's has all of a head, too, over which its angles are spread; half of them turn.
+    const Result<size_t> count = Size("rope.dimension_count", 0, kMostWidth);
     if (!count) return count.error();
+    if (*count != head_width)
+      return weights_.Complain("key " + Key("rope.dimension_count") + " is " +
+                               std::to_string(*count) + ", only the width of the heads is known, " +
+                               std::to_string(head_width));
   }
   if (weights_.Has(Key("attention.causal"))) {
     const Result<bool> causal = weights_.Boolean(Key("attention.causal"));

@@ -32,7 +32,7 @@ class LiquidLayers {
   Result<void> ReadShape();
   Result<void> ReadExperts();
   Result<void> ReadAttention();
-  // Refuses attention that is told to be of a kind that there is not.
+  // Refuses keys that ask for attention of a kind that there is not.
   Result<void> CheckKnownAttention(size_t head_width) const;
   Result<void> CheckContext() const;
   // One message with the first few of all tensors that are not there.

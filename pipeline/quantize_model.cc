@@ -195,13 +195,13 @@ Result<void> QuantizeModel(const std::shared_ptr<const Weights>& weights,
                            const std::function<void(size_t)>& progress) {
   // A file that runs must come of it: the same is asked of the one that is read.
   if (const auto model = Model::Load(weights); !model) return model.error();
-  OutputFile file(path);
-  if (file.is_direct())
-    return Error{path + " is no regular file, which what is written is read from again"};
-  if (Result<void> written = Write(*weights, options, file.path(), progress); !written)
+  Result<OutputFile> file = OutputFile::Create(path);
+  if (!file) return file.error();
+  if (file->is_direct()) return Error{path + ": is no regular file, as a model has to be"};
+  if (Result<void> written = Write(*weights, options, file->path(), progress); !written)
     return written;
-  if (const auto model = Model::Load(file.path()); !model) return model.error();
-  return file.Finish();
+  if (const auto model = Model::Load(file->path()); !model) return model.error();
+  return file->Finish();
 }
 
 }  // namespace rill

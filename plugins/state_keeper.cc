@@ -1,10 +1,10 @@
 #include "plugins/state_keeper.h"
-#include "pipeline/files.h"
 
 #include <filesystem>
 #include <utility>
 
 #include "pipeline/clock.h"
+#include "pipeline/files.h"
 #include "pipeline/model_instance.h"
 #include "plugins/element.h"
 #include "plugins/own_events.h"

@@ -11,6 +11,16 @@
 #include "tools/commands.h"
 #include "tools/console.h"
 
+namespace {
+
+// Whether the standard output took everything.
+int Printed() {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return rill::kDone;
+  return rill::Fail({"cannot write all of the standard output"});
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   CLI::App app("Liquid-Foundation-Model networks on endless streams", "rill");
   app.require_subcommand(0, 1);  // with 1 it would not name a word that is none
@@ -26,17 +36,16 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? rill::kDone : rill::kMisused;
+    code = app.exit(error) == 0 ? rill::kDone : rill::kMisused;
+    return code == rill::kDone ? Printed() : code;
   } catch (const std::bad_alloc&) {
     return rill::Fail({"out of memory"});
   } catch (const std::system_error& error) {
-    return rill::Fail({error.what()});  // of printing
+    return rill::Fail({error.what()});
   }
   if (app.get_subcommands().empty()) {
     fmt::print(stderr, "{}", app.help());
     return rill::kMisused;
   }
-  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
-    return rill::Fail({"cannot write all of the standard output"});
-  return code;
+  return code == rill::kDone ? Printed() : code;
 }

@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <iostream>
 #include <memory>
 
@@ -68,12 +70,12 @@ class Conversation {
       if (!token) return token.error();
       over = token->last;
       answer += token->text;
-      if (!command_.json) fmt::print("{}", token->text), std::fflush(stdout);
+      Show(token->text);
     }
     if (!over) {
       const std::string rest = stream_.Cut();
       answer += rest;
-      if (!command_.json) fmt::print("{}", rest);
+      Show(rest);
     }
     const auto end = std::chrono::steady_clock::now();
     if (command_.json) {
@@ -88,9 +90,9 @@ class Conversation {
                                            {"tokens", count},
                                            {"prefill_s", seconds(begin, read)},
                                            {"decode_s", seconds(read, end)}};
-      fmt::print("{}\n", line.dump());
+      std::puts(line.dump().c_str());
     } else if (command_.tokens > 0) {
-      fmt::print("\n");
+      std::puts("");
     }
     if (full())
       Note("the answer ends where the context of " + std::to_string(stream_.position()) +
@@ -111,6 +113,13 @@ class Conversation {
   }
 
  private:
+  // What cannot be written is said at the end: the conversation goes on.
+  void Show(const std::string& text) const {
+    if (command_.json) return;
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    std::fflush(stdout);
+  }
+
   // A block at a time, so that a long prompt can be interrupted.
   Result<void> Push(std::span<const int32_t> ids) {
     if (static_cast<int64_t>(ids.size()) > stream_.room()) return stream_.Push(ids);
@@ -133,7 +142,8 @@ class Conversation {
 Result<std::string> PromptOf(const GenerateCommand& command) {
   if (command.file.empty()) return command.prompt;
   const Result<std::vector<std::byte>> bytes =
-      ReadFile(command.file == "-" ? "/dev/stdin" : command.file, Tokenizer::kMostBytes);
+      command.file == "-" ? ReadDescriptor(STDIN_FILENO, "standard input", Tokenizer::kMostBytes)
+                          : ReadFile(command.file, Tokenizer::kMostBytes);
   if (!bytes) return bytes.error();
   return std::string(reinterpret_cast<const char*>(bytes->data()), bytes->size());
 }

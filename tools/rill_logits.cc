@@ -1,4 +1,6 @@
 // `rill logits`: raw logits of given tokens, to compare with other implementations.
+#include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <memory>
@@ -52,8 +54,10 @@ Result<void> Logits(const LogitsCommand& command) {
                    ", the vocabulary has 0 to " + std::to_string(known - 1)};
   Result<State> state = State::Make((*model)->backbone().layout());
   if (!state) return (*model)->weights().Complain(state.error().message);
-  OutputFile file(command.output);  // which may be the model's
-  std::ofstream output(file.path(), std::ios::binary);
+  Result<OutputFile> file = OutputFile::Create(command.output);  // which may be the model's
+  if (!file) return file.error();
+  std::ofstream output(file->path(), std::ios::binary);
+  if (!output) return Error{command.output + ": cannot open: " + std::strerror(errno)};
   TextRunner runner(*model, command.threads);
   std::vector<float> rows(command.block * width);
   for (size_t first = 0; first < tokens->size(); first += command.block) {
@@ -67,7 +71,7 @@ Result<void> Logits(const LogitsCommand& command) {
   }
   output.close();
   if (!output) return Error{command.output + ": cannot write the logits"};
-  return file.Finish();
+  return file->Finish();
 }
 
 }  // namespace

@@ -8,7 +8,7 @@
 #include <array>
 #include <cassert>
 #include <chrono>
-#include <system_error>
+#include <exception>
 
 namespace rill {
 namespace {
@@ -75,7 +75,7 @@ Workers::Workers(size_t threads)
   for (size_t i = 1; i < shares_.size(); ++i) {
     try {
       helpers_.emplace_back([this, i] { Help(i); });
-    } catch (const std::system_error&) {
+    } catch (const std::exception&) {  // no thread, or no memory for one
       return;  // the shares of those that are missing are taken by the others
     }
     Pin(helpers_.back(), i, shares_.size());
@@ -107,7 +107,10 @@ bool Workers::TakeOne(uint32_t loop, size_t thread) {
     taken = Take(other, loop, false, part);
   if (!taken) return false;
   call_(context_, part, thread);
-  if (thread != 0) helped_.store(Clock::now(), std::memory_order_relaxed);
+  if (thread != 0) {
+    helped_.store(Clock::now(), std::memory_order_relaxed);
+    last_.store(thread, std::memory_order_relaxed);
+  }
   undone_.fetch_sub(1, std::memory_order_acq_rel);
   return true;
 }
@@ -121,6 +124,10 @@ void Workers::Help(size_t thread) {
     while (TakeOne(seen, thread)) {
     }
   }
+}
+
+bool Workers::LostItsCore(Duration own, Duration late, Duration ran) {
+  return late >= std::max<Duration>(kLate, own) && ran < late / 4;
 }
 
 void Workers::Share(size_t parts, Call call, const void* context) {
@@ -147,15 +154,14 @@ void Workers::Share(size_t parts, Call call, const void* context) {
   const Clock::time_point own = Clock::now();
   const auto done = [&] { return undone_.load(std::memory_order_acquire) == 0; };
   if (LookFor(done)) return;
-  std::array<Clock::duration, kMostThreads> ran{};
+  std::array<Duration, kMostThreads> ran{};
   std::ranges::transform(helpers_, ran.begin(), RunTime);
   while (!LookFor(done)) std::this_thread::yield();  // to one that was descheduled
   // Not how long the caller has waited: it may have lost its own core meanwhile.
-  const Clock::duration late = helped_.load(std::memory_order_relaxed) - own;
-  if (late < std::max<Clock::duration>(kLate, own - begin)) return;
-  for (size_t i = 0; i < helpers_.size(); ++i)
-    if (RunTime(helpers_[i]) - ran[i] > late / 2) return;  // its part was long
-  alone_until_ = Clock::now() + std::min<Clock::duration>(4 * late, kLongest);
+  const Duration late = helped_.load(std::memory_order_relaxed) - own;
+  const size_t last = last_.load(std::memory_order_relaxed) - 1;
+  if (LostItsCore(own - begin, late, RunTime(helpers_[last]) - ran[last]))
+    alone_until_ = Clock::now() + std::min<Duration>(4 * late, kLongest);
 }
 
 }  // namespace rill

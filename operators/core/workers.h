@@ -8,8 +8,8 @@
 // the products of one step of a model, and then sleeps until the next loop.
 //
 // A helper whose core another program has taken keeps the part it holds, for milliseconds. When a
-// loop took twice as long because one did not run, the caller does without helpers for some
-// milliseconds: half a core's help is worth less than such waits cost.
+// loop took twice as long because one did not run, the caller does without helpers for 20 ms at
+// most: half a core's help is worth less than such waits cost.
 #pragma once
 
 #include <atomic>
@@ -28,7 +28,7 @@ class Workers {
   static constexpr size_t kMostThreads = 16;
 
   // 1 to kMostThreads `threads` with the caller's, 0: one a core; fewer where the system gives no
-  // more. When every core is to have one, the helpers are pinned, each to its own.
+  // more. When every core is to have one, the helpers are pinned to one each.
   explicit Workers(size_t threads);
   ~Workers();
   Workers(const Workers&) = delete;
@@ -48,6 +48,11 @@ class Workers {
         &part);
   }
 
+  using Duration = std::chrono::steady_clock::duration;
+  // Whether a caller that had done its parts of a loop after `own` and then waited for the last
+  // helper for `late`, of which that one ran for `ran`, waited for one that did not run.
+  static bool LostItsCore(Duration own, Duration late, Duration ran);
+
  private:
   using Call = void (*)(const void* context, size_t i, size_t thread);
   void Share(size_t parts, Call call, const void* context);
@@ -66,6 +71,7 @@ class Workers {
   std::atomic<bool> stop_{false};
   using Clock = std::chrono::steady_clock;
   std::atomic<Clock::time_point> helped_{Clock::time_point()};  // when a helper last ended a part
+  std::atomic<size_t> last_{1};                                 // which
   Clock::time_point alone_until_;                               // under busy_
   Call call_ = nullptr;
   const void* context_ = nullptr;

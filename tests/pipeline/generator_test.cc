@@ -361,7 +361,7 @@ TEST(Liquid, AttentionOfAnotherKindIsRefused) {
   EXPECT_EQ(message([](auto& b) { b.Key("lfm3.attention.causal", uint32_t{1}); }),
             "f.gguf: key lfm3.attention.causal is not a boolean");
   EXPECT_EQ(message([](auto& b) { b.Key("lfm3.rope.dimension_count", uint32_t{4}); }),
-            "f.gguf: key lfm3.rope.dimension_count is 4, it must be from 8 to 8");
+            "f.gguf: key lfm3.rope.dimension_count is 4, only the width of the heads is known, 8");
   EXPECT_EQ(message([](auto& b) {
               b.Key("lfm3.attention.causal", true);
               b.Key("lfm3.rope.dimension_count", uint32_t{8});

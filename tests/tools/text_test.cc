@@ -1,7 +1,6 @@
 // `rill quantize`, `generate`, `inspect` and `bench generate` on a tiny model of Liquid AI's shape.
+#include <fcntl.h>
 #include <sys/stat.h>
-
-#include <thread>
 
 #include "pipeline/files.h"
 #include "pipeline/model.h"
@@ -120,25 +119,50 @@ TEST_F(Text, OnlyFilesAreReplaced) {
   const int32_t tokens[] = {1, 9, 20};
   ASSERT_TRUE(WriteAtomically(ids, std::as_bytes(std::span(tokens))));
   const std::string logits = "logits -m " + model + " --tokens " + ids + " -o ";
-  // A pipe stays one, and so does a link.
+  ASSERT_EQ(Run(logits + Path("whole")).code, 0);
+  const std::string whole = Slurp(Path("whole"));
+  ASSERT_EQ(whole.size(), 3 * 300 * sizeof(float));
+  // A pipe with a name, which holds so much, and one without.
   ASSERT_EQ(mkfifo(Path("pipe").c_str(), 0600), 0);
-  std::string read;
-  std::thread reader([&] { read = Slurp(Path("pipe")); });
-  const Outcome piped = Run(logits + Path("pipe"));
-  reader.join();
-  EXPECT_EQ(piped.code, 0) << piped.err;
-  EXPECT_EQ(read.size(), 3 * 300 * sizeof(float));
+  const int pipe = open(Path("pipe").c_str(), O_RDWR | O_NONBLOCK);
+  ASSERT_GE(pipe, 0);
+  EXPECT_EQ(Run(logits + Path("pipe")).code, 0);
+  std::string read(whole.size() + 1, '\0');
+  EXPECT_EQ(::read(pipe, read.data(), read.size()), static_cast<ssize_t>(whole.size()));
+  EXPECT_TRUE(read.starts_with(whole));
+  close(pipe);
+  EXPECT_EQ(Run(logits + "/dev/stdout | cat").out, whole);
+  ExpectSentence(Run("quantize " + model + " " + Path("pipe") + " --type Q8_0"),
+                 "pipe: is no regular file");
   EXPECT_TRUE(fs::is_fifo(Path("pipe")));
+  // Links stay, whether what they name is there or not, and modes.
   fs::create_symlink("there", Path("link"));
   for (int there = 0; there < 2; ++there) {
     EXPECT_EQ(Run(logits + Path("link")).code, 0);
     EXPECT_TRUE(fs::is_symlink(Path("link")));
-    EXPECT_EQ(Slurp(Path("there")), read);
+    EXPECT_EQ(Slurp(Path("there")), whole);
+    fs::permissions(Path("there"), fs::perms::owner_read);
   }
-  ExpectSentence(Run("quantize " + model + " " + Path("pipe") + " --type Q8_0"),
-                 "pipe is no regular file");
-  EXPECT_TRUE(fs::is_fifo(Path("pipe")));
-  ExpectSentence(Run(logits + Path("")), ": cannot write the logits");
+  EXPECT_EQ(fs::status(Path("there")).permissions(), fs::perms::owner_read);
+  // What has the name of the new file before its end is somebody's, here the model itself.
+  fs::rename(model, Path("new.part"));
+  EXPECT_EQ(Run("logits -m " + Path("new.part") + " --tokens " + ids + " -o " + Path("new")).code,
+            0);
+  EXPECT_EQ(Slurp(Path("new")), whole);
+  EXPECT_TRUE(fs::exists(Path("new.part")));
+  ExpectSentence(Run("logits -m " + Path("new.part") + " --tokens " + ids + " -o " + Path("")),
+                 ": is a folder");
+}
+
+TEST_F(Text, ThePromptIsWhatIsLeftOfTheStandardInput) {
+  std::ofstream(Path("prompt")) << "not this\nonce upon";
+  const std::string generate = std::string(RILL_BINARY_DIR "/bin/rill generate -m ") +
+                               Path("f32.gguf") + " --raw -n 5 --json -f - >" + Path("out");
+  const std::string command = "{ read line; " + generate + "; } < " + Path("prompt");
+  ASSERT_EQ(std::system(command.c_str()), 0);
+  EXPECT_EQ(json::parse(Slurp(Path("out")))["text"],
+            json::parse(Run("generate -m " + Path("f32.gguf") + " --raw -n 5 --json -p 'once upon'")
+                            .out)["text"]);
 }
 
 TEST_F(Text, AnAnswerThatFillsTheContextIsShownAndKept) {
@@ -183,7 +207,7 @@ TEST_F(Text, QuantizeSaysWhatIsWrong) {
   ExpectSentence(Run("quantize " + Path("rows.csv") + " " + Path("q.gguf") + " --type Q8_0"),
                  "not a GGUF file");
   ExpectSentence(Run("quantize " + Path("f32.gguf") + " /no/such/folder/q.gguf --type Q8_0"),
-                 "cannot write /no/such/folder/q.gguf.part");
+                 "/no/such/folder/q.gguf.part: cannot create");
   EXPECT_FALSE(std::filesystem::exists(Path("q.gguf")));
 }
 
