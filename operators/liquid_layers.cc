@@ -231,7 +231,7 @@ std::vector<std::string> LiquidLayers::TensorsOf(size_t layer) const {
     add({"ffn_gate", "ffn_up", "ffn_down"});
   }
   if (is_lfm3()) add({"post_attention_norm", "post_ffw_norm"});
-  for (std::string& name : names) name = Prefix(layer) + name + ".weight";
+  for (std::string& name : names) name.insert(0, Prefix(layer)).append(".weight");
   return names;
 }
 

@@ -4,7 +4,6 @@
 #include <array>
 #include <cmath>
 #include <limits>
-#include <ranges>
 
 #include "operators/core/kernels.h"
 #include "operators/core/workers.h"
@@ -94,8 +93,8 @@ void Moe::RunExperts(std::span<const size_t> chosen, View<const float> x, View<c
   std::array<Product, 2 * kTogether> products;
   for (size_t i = 0; i < chosen.size(); ++i) {
     const size_t e = chosen[i];
-    const auto count = static_cast<size_t>(std::ranges::count_if(
-        std::views::iota(size_t{0}, x.rows), [&](size_t r) { return weights[r][e] != 0; }));
+    size_t count = 0;
+    for (size_t r = 0; r < x.rows; ++r) count += weights[r][e] != 0;
     in[i] = x;
     if (count < x.rows) {
       const View<float> copy = frame.Take(count, x.columns);

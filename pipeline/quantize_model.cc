@@ -92,9 +92,10 @@ class GgufWriter {
   uint64_t at_ = 0;
 };
 
+constexpr std::string_view kFileType = "general.file_type";
+
 // The keys, with the file type of the new file and without an alignment: it has the usual one.
 void WriteKeys(const Weights& weights, TensorType type, GgufWriter& file) {
-  constexpr std::string_view kFileType = "general.file_type";
   const auto is_kept = [](const Weights::RawKey& key) {
     return key.name != kFileType && key.name != "general.alignment";
   };

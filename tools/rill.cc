@@ -5,8 +5,8 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <exception>
 #include <new>
-#include <system_error>
 
 #include "tools/commands.h"
 #include "tools/console.h"
@@ -19,9 +19,7 @@ int Printed() {
   return rill::Fail({"cannot write all of the standard output"});
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int Run(int argc, char** argv) {
   CLI::App app("Liquid-Foundation-Model networks on endless streams", "rill");
   app.require_subcommand(0, 1);  // with 1 it would not name a word that is none
   int code = rill::kDone;
@@ -38,14 +36,23 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     code = app.exit(error) == 0 ? rill::kDone : rill::kMisused;
     return code == rill::kDone ? Printed() : code;
-  } catch (const std::bad_alloc&) {
-    return rill::Fail({"out of memory"});
-  } catch (const std::system_error& error) {
-    return rill::Fail({error.what()});
   }
   if (app.get_subcommands().empty()) {
     fmt::print(stderr, "{}", app.help());
     return rill::kMisused;
   }
   return code == rill::kDone ? Printed() : code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return Run(argc, argv);
+  } catch (const std::bad_alloc&) {
+    std::fputs("rill: out of memory\n", stderr);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "rill: %s\n", error.what());
+  }
+  return rill::kFailed;
 }

@@ -131,6 +131,7 @@ Result<double> DecodeSpeed(const Generator& fresh, const BenchGenerateCommand& c
   for (size_t i = 0; i < command.repeats; ++i) {
     std::vector<Generator> streams(command.sessions, begun);
     std::vector<Generator*> pointers;
+    pointers.reserve(streams.size());
     for (Generator& stream : streams) pointers.push_back(&stream);
     std::optional<Error> failed;
     const double seconds = Seconds([&] {

@@ -72,6 +72,11 @@ Int8Rows Round(const MappedMatrix& w, View<const float> x, Scratch& scratch,
   return rounded;
 }
 
+bool OfOneInput(const Product& a, const Product& b) {
+  return a.w->type() == b.w->type() && a.x.data == b.x.data && a.x.rows == b.x.rows &&
+         a.x.columns == b.x.columns;
+}
+
 // A product of quantised weights, cut into parts of some pairs of panels, which share the loads of
 // inputs.
 struct QuantisedProduct {
@@ -87,11 +92,7 @@ void MultiplyQuantised(std::span<const Product> products, Scratch& scratch) {
   for (size_t i = 0; i < products.size(); ++i) {
     const auto& [w, x, y] = products[i];
     assert(x.columns == w->inputs() && y.columns == w->outputs() && x.rows == y.rows);
-    const auto of_one = [&](const Product& other) {
-      return other.w->type() == w->type() && other.x.data == x.data && other.x.rows == x.rows &&
-             other.x.columns == x.columns;
-    };
-    const bool again = i > 0 && of_one(products[i - 1]);
+    const bool again = i > 0 && OfOneInput(products[i - 1], products[i]);
     const size_t pair_bytes = 2 * kPanelOutputs * w->row_bytes();
     const size_t pairs = CeilDiv(w->outputs(), 2 * kPanelOutputs);
     const size_t each = std::max<size_t>(1, kPartBytes / pair_bytes);

@@ -227,6 +227,7 @@ TEST_P(GeneratorTest, CompanionsDoNotMatter) {
     alone.push_back(together.back());
   }
   std::vector<Generator*> streams;
+  streams.reserve(together.size());
   for (Generator& stream : together) streams.push_back(&stream);
   std::vector<std::vector<int32_t>> ids(5);
   for (int t = 0; t < 12; ++t) {

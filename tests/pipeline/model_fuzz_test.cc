@@ -129,7 +129,7 @@ TEST_P(DamagedModel, EveryTensorIsChecked) {
     file.Put(begin, std::byte{'x'});
     file.PutExtremes<uint32_t>(at);
     for (size_t i = 0; i < tensor.rank; ++i) file.PutExtremes<uint64_t>(at + 4 + 8 * i);
-    const size_t type = at + 4 + 8 * tensor.rank;
+    const size_t type = at + 4 + size_t{8} * tensor.rank;
     for (uint32_t other = 0; other < 40; ++other) file.Put(type, other);
     file.PutExtremes<uint64_t>(type + 4);
   }

@@ -12,8 +12,10 @@ namespace {
 
 using namespace testing;  // NOLINT(google-build-using-namespace)
 
+constexpr size_t kRate = 16000;
+
 TEST(LfmTranscribe, WritesTheWordsOfATranscriber) {
-  const std::vector<float> samples = MakeSound(16000 * 6 + 55, 11);
+  const std::vector<float> samples = MakeSound(6 * kRate + 55, 11);
   const std::string want = WordsOf(WholeText(samples));
   ASSERT_GT(want.size(), 20u);
   for (const size_t piece : {16, 777, 16000}) {
@@ -26,7 +28,7 @@ TEST(LfmTranscribe, WritesTheWordsOfATranscriber) {
 }
 
 TEST(LfmTranscribe, SearchesByBeamUnlessToldOtherwise) {
-  const std::vector<float> samples = MakeSound(16000 * 6, 22);
+  const std::vector<float> samples = MakeSound(6 * kRate, 22);
   Transcriber stream = *Transcriber::Open(
       *Model::Shared(kSpeechModelPath),
       {.language_model = *NgramLm::Open(RILL_SOURCE_DIR "/tests/goldens/ngram.lm"),
@@ -44,7 +46,7 @@ TEST(LfmTranscribe, SearchesByBeamUnlessToldOtherwise) {
 }
 
 TEST(LfmTranscribe, WordsAreStampedAndGapsLieBetween) {
-  std::vector<float> samples = MakeSound(16000 * 6, 12);
+  std::vector<float> samples = MakeSound(6 * kRate, 12);
   std::fill(samples.begin() + 20000, samples.begin() + 60000, 0.0f);
   // Blanks are made likelier, so that there are times without a word.
   Transcriber stream = *Transcriber::Open(*Model::Shared(kSpeechModelPath),
@@ -84,7 +86,7 @@ TEST(LfmTranscribe, WordsAreStampedAndGapsLieBetween) {
 }
 
 TEST(LfmTranscribe, ALongGapEndsTheUtterance) {
-  const std::vector<float> samples = MakeSound(16000 * 2, 20);
+  const std::vector<float> samples = MakeSound(2 * kRate, 20);
   Harness harness(SpeechChain());
   harness.Start("a", kSpeechCaps, GST_FORMAT_TIME);
   PushSound(harness, samples, 1600);
@@ -96,7 +98,7 @@ TEST(LfmTranscribe, ALongGapEndsTheUtterance) {
 }
 
 TEST(LfmTranscribe, GapsInTheSoundDoNotOvertakeWords) {
-  const std::vector<float> samples = MakeSound(16000 * 2, 19);
+  const std::vector<float> samples = MakeSound(2 * kRate, 19);
   Harness harness(SpeechChain());
   harness.Start("a", kSpeechCaps, GST_FORMAT_TIME);
   PushSound(harness, samples, 1600);
@@ -115,7 +117,7 @@ TEST(LfmTranscribe, GapsInTheSoundDoNotOvertakeWords) {
 }
 
 TEST(LfmTranscribe, LinesHoldTheSameWords) {
-  const std::vector<float> samples = MakeSound(16000 * 8, 13);
+  const std::vector<float> samples = MakeSound(8 * kRate, 13);
   const std::string want = WordsOf(WholeText(samples));
   Harness harness(SpeechChain("", "output=line line-length=20 newline=true"));
   harness.Start("a", kSpeechCaps, GST_FORMAT_TIME);
@@ -132,7 +134,7 @@ TEST(LfmTranscribe, LinesHoldTheSameWords) {
 }
 
 TEST(LfmTranscribe, EndsUtterancesWithAnEvent) {
-  const std::vector<float> samples = MakeSound(16000 * 6, 14);
+  const std::vector<float> samples = MakeSound(6 * kRate, 14);
   Harness harness(SpeechChain("", "pause=160"));
   harness.Start("a", kSpeechCaps, GST_FORMAT_TIME);
   PushSound(harness, samples, 4000);
@@ -146,7 +148,7 @@ TEST(LfmTranscribe, EndsUtterancesWithAnEvent) {
 }
 
 TEST(LfmTranscribe, TellsPartialAndFinalWords) {
-  const std::vector<float> samples = MakeSound(16000 * 4, 15);
+  const std::vector<float> samples = MakeSound(4 * kRate, 15);
   Harness harness(SpeechChain());
   harness.Start("a", kSpeechCaps, GST_FORMAT_TIME);
   PushSound(harness, samples, 640);
@@ -169,7 +171,7 @@ TEST(LfmTranscribe, TellsPartialAndFinalWords) {
 TEST(LfmTranscribe, TellsNoPartialWordsWithAnIntervalOfMinusOne) {
   Harness harness(SpeechChain("", "partial-results-interval=-1 language-code=en-GB"));
   harness.Start("a", kSpeechCaps, GST_FORMAT_TIME);
-  PushSound(harness, MakeSound(16000 * 4, 15), 640);
+  PushSound(harness, MakeSound(4 * kRate, 15), 640);
   size_t finals = 0;
   while (GstMessage* message = harness.PopMessage("lfm-transcript")) {
     gboolean is_final = FALSE;
@@ -195,13 +197,13 @@ TEST(LfmTranscribe, ReportsWhatAFrameNeeds) {
 }
 
 TEST(LfmTranscribe, AJumpInTimeEndsTheUtterance) {
-  const std::vector<float> first = MakeSound(16000 * 3, 16), second = MakeSound(16000 * 3, 17);
+  const std::vector<float> first = MakeSound(3 * kRate, 16), second = MakeSound(3 * kRate, 17);
   Harness harness(SpeechChain("reset-on=discont"));
   g_object_set(harness.Find("lfmbackbone"), "reset-on", 7u, nullptr);
   g_object_set(harness.Find("lfmtranscribe"), "reset-on", 7u, nullptr);
   harness.Start("a", kSpeechCaps, GST_FORMAT_TIME);
   PushSound(harness, first, 1000);
-  PushSound(harness, second, 1000, 16000 * 60);
+  PushSound(harness, second, 1000, 60 * kRate);
   harness.Eos();
   EXPECT_EQ(PullText(harness), WordsOf(WholeText(first)) + WordsOf(WholeText(second)));
 }
@@ -270,7 +272,7 @@ TEST_F(LfmTranscriber, AStreamThatDoesNotGoOnLeavesItsFileAsItWas) {
 }
 
 TEST_F(LfmTranscriber, GoesOnFromTheFileItKept) {
-  const std::vector<float> samples = MakeSound(16000 * 6, 18);
+  const std::vector<float> samples = MakeSound(6 * kRate, 18);
   const std::string state = folder_ + "/stream.state";
   const std::string properties =
       "output=line line-length=1000 state-interval=7 state-location=" + state;
@@ -278,7 +280,7 @@ TEST_F(LfmTranscriber, GoesOnFromTheFileItKept) {
     // Stopped in the middle: the last write was before buffer 28.
     Harness first(Element(properties));
     first.Start("a", kSpeechCaps, GST_FORMAT_TIME);
-    PushSound(first, std::span(samples).first(1600 * 31), 1600);
+    PushSound(first, std::span(samples).first(31 * kRate / 10), 1600);
     EXPECT_EQ(first.BusWarning(), "");
     EXPECT_EQ(first.BusError(), "");
   }

@@ -85,7 +85,7 @@ TEST_F(Text, QuantizesFilesOfAnotherAlignment) {
 TEST_F(Text, RefusesNumbersThatTheTypeDoesNotHave) {
   for (const float value : {std::numeric_limits<float>::quiet_NaN(), 1e30f}) {
     LiquidFile file(LiquidShape{});
-    std::vector<float> matrix(64 * 32, 0.5f);
+    std::vector<float> matrix(size_t{64} * 32, 0.5f);
     matrix[5 * 32 + 3] = value;
     file.builder().Tensor("extra.weight", {64, 32}, matrix);
     ASSERT_TRUE(WriteAtomically(Path("odd.gguf"), file.Bytes()));
@@ -110,7 +110,7 @@ TEST_F(Text, LogitsOverTheirModelHarmNothing) {
   const Outcome outcome =
       Run("logits -m " + Path("f32.gguf") + " --tokens " + Path("ids") + " -o " + Path("f32.gguf"));
   EXPECT_EQ(outcome.code, 0) << outcome.err;
-  EXPECT_EQ(std::filesystem::file_size(Path("f32.gguf")), 3 * 300 * sizeof(float));
+  EXPECT_EQ(std::filesystem::file_size(Path("f32.gguf")), sizeof(float) * 3 * 300);
 }
 
 TEST_F(Text, OnlyFilesAreReplaced) {
@@ -121,7 +121,7 @@ TEST_F(Text, OnlyFilesAreReplaced) {
   const std::string logits = "logits -m " + model + " --tokens " + ids + " -o ";
   ASSERT_EQ(Run(logits + Path("whole")).code, 0);
   const std::string whole = Slurp(Path("whole"));
-  ASSERT_EQ(whole.size(), 3 * 300 * sizeof(float));
+  ASSERT_EQ(whole.size(), sizeof(float) * 3 * 300);
   // A pipe with a name, which holds so much, and one without.
   ASSERT_EQ(mkfifo(Path("pipe").c_str(), 0600), 0);
   const int pipe = open(Path("pipe").c_str(), O_RDWR | O_NONBLOCK);
