@@ -98,6 +98,30 @@ RILL_BF16 void AddChunk(const MappedMatrix& w, const uint16_t* x, size_t row, si
     for (size_t o = 0; o < kTileOutputs; ++o) _mm512_store_ps(kept[o][r], sums[r][o]);
 }
 
+// The sums of the lanes of sixteen vectors, `stride` floats apart, each as _mm512_reduce_add_ps
+// adds them, halves to halves; but of all vectors together.
+RILL_BF16 __m512 ReduceSixteen(const float* vectors, size_t stride) {
+  __m512 v[16];
+#pragma GCC unroll 16
+  for (size_t i = 0; i < 16; ++i) v[i] = _mm512_load_ps(vectors + i * stride);
+#pragma GCC unroll 8
+  for (size_t i = 0; i < 8; ++i)  // eight lanes each of i and i + 8
+    v[i] = _mm512_add_ps(_mm512_shuffle_f32x4(v[i], v[i + 8], 0x44),
+                         _mm512_shuffle_f32x4(v[i], v[i + 8], 0xee));
+#pragma GCC unroll 4
+  for (size_t i = 0; i < 4; ++i)
+    v[i] = _mm512_add_ps(_mm512_shuffle_f32x4(v[i], v[i + 4], 0x88),
+                         _mm512_shuffle_f32x4(v[i], v[i + 4], 0xdd));
+#pragma GCC unroll 2
+  for (size_t i = 0; i < 2; ++i)
+    v[i] = _mm512_add_ps(_mm512_shuffle_ps(v[i], v[i + 2], 0x44),
+                         _mm512_shuffle_ps(v[i], v[i + 2], 0xee));
+  const __m512 sums =
+      _mm512_add_ps(_mm512_shuffle_ps(v[0], v[1], 0x88), _mm512_shuffle_ps(v[0], v[1], 0xdd));
+  return _mm512_permutexvar_ps(
+      _mm512_setr_epi32(0, 2, 1, 3, 8, 10, 9, 11, 4, 6, 5, 7, 12, 14, 13, 15), sums);
+}
+
 // A tile's rows and the outputs from `first` to `end`, at most kOutputBlock.
 template <size_t kTileRows>
 RILL_BF16 void MultiplyRows(const MappedMatrix& w, const uint16_t* x, size_t row, size_t first,
@@ -111,7 +135,11 @@ RILL_BF16 void MultiplyRows(const MappedMatrix& w, const uint16_t* x, size_t row
       AddChunk<kTileRows, kOutputs>(w, x, row, o, k, stop, sums + (o - first));
     for (; o < end; ++o) AddChunk<kTileRows, 1>(w, x, row, o, k, stop, sums + (o - first));
   }
-  for (size_t o = first; o < end; ++o)
+  size_t o = first;
+  for (; o + kLanes <= end; o += kLanes)
+    for (size_t r = 0; r < kTileRows; ++r)
+      _mm512_storeu_ps(&y[row + r][o], ReduceSixteen(sums[o - first][r], kTileRows * kLanes));
+  for (; o < end; ++o)
     for (size_t r = 0; r < kTileRows; ++r)
       y[row + r][o] = _mm512_reduce_add_ps(_mm512_load_ps(sums[o - first][r]));
 }
