@@ -31,6 +31,7 @@ namespace rill {
 class TextRunner {
  public:
   static constexpr size_t kRows = 256;  // of a block; more are cut
+  static constexpr size_t kMostThreads = Workers::kMostThreads;
 
   // Of a model that generates text. 0 threads: as many as there are cores.
   TextRunner(std::shared_ptr<const Model> model, size_t threads);

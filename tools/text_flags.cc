@@ -1,6 +1,6 @@
 #include "tools/text_flags.h"
 
-#include "operators/core/workers.h"
+#include "pipeline/generator.h"
 
 namespace rill {
 
@@ -24,7 +24,7 @@ void AddContextFlags(CLI::App& command, Model::Options& options, size_t least,
 void AddThreadsFlag(CLI::App& command, size_t& threads) {
   command.add_option("--threads", threads, "Threads; 0: one a core")
       ->capture_default_str()
-      ->check(CLI::Range(size_t{0}, Workers::kMostThreads));
+      ->check(CLI::Range(size_t{0}, TextRunner::kMostThreads));
 }
 
 }  // namespace rill
