@@ -48,7 +48,8 @@ Result<OutputFile> OutputFile::Create(const std::string& path) {
     beside = target + ".part" + std::to_string(i);
   }
   if (file < 0) return System(beside, "create");
-  if (fs::exists(status)) fchmod(file, static_cast<mode_t>(status.permissions()));
+  // The mode of the old file, but that it can be written to until it is finished.
+  if (fs::exists(status)) fchmod(file, static_cast<mode_t>(status.permissions()) | S_IWUSR);
   close(file);
   return OutputFile(target, beside);
 }
@@ -62,6 +63,9 @@ OutputFile::~OutputFile() {
 
 Result<void> OutputFile::Finish() {
   if (is_direct()) return {};
+  std::error_code failed;
+  const fs::file_status old = fs::status(path_, failed);
+  if (fs::exists(old)) chmod(beside_.c_str(), static_cast<mode_t>(old.permissions()));
   if (std::rename(beside_.c_str(), path_.c_str()) != 0) return System(path_, "replace");
   beside_.clear();
   return {};

@@ -122,10 +122,10 @@ Result<void> Convert(const std::string& name, const Tensor& tensor, TensorType t
   const uint64_t rows = tensor.elements() / row, together = std::max<uint64_t>(1, kPiece / row);
   const size_t row_from = row / from.block_elements * from.block_bytes;
   const size_t row_to = row / to.block_elements * to.block_bytes;
+  std::vector<float> all_values(workers.threads() * row);  // of a row for each thread
   for (uint64_t first = 0; first < rows; first += together) {
     const size_t count = std::min(together, rows - first);
     std::vector<std::byte> bytes(count * row_to);
-    std::vector<float> all_values(workers.threads() * row);
     std::vector<uint8_t> sound(count);
     workers.Run(count, [&](size_t i, size_t thread) {
       const auto values = std::span(all_values).subspan(thread * row, row);

@@ -34,21 +34,21 @@ int Run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    code = app.exit(error) == 0 ? rill::kDone : rill::kMisused;
-    return code == rill::kDone ? Printed() : code;
+    return app.exit(error) == 0 ? rill::kDone : rill::kMisused;
   }
   if (app.get_subcommands().empty()) {
     fmt::print(stderr, "{}", app.help());
     return rill::kMisused;
   }
-  return code == rill::kDone ? Printed() : code;
+  return code;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   try {
-    return Run(argc, argv);
+    const int code = Run(argc, argv);
+    return code == rill::kDone ? Printed() : code;
   } catch (const std::bad_alloc&) {
     std::fputs("rill: out of memory\n", stderr);
   } catch (const std::exception& error) {

@@ -82,10 +82,9 @@ class Conversation {
       const auto seconds = [](auto from, auto to) {
         return std::chrono::duration<double>(to - from).count();
       };
+      const char* finish = over ? "end" : full() ? "context" : "length";
       const nlohmann::ordered_json line = {{"text", answer},
-                                           {"finish", over     ? "end"
-                                                      : full() ? "context"
-                                                               : "length"},
+                                           {"finish", finish},
                                            {"prompt_tokens", ids->size()},
                                            {"tokens", count},
                                            {"prefill_s", seconds(begin, read)},

@@ -99,6 +99,16 @@ Result<double> Weights::Number(std::string_view key, double least, double most) 
   return *value;
 }
 
+template <typename T>
+Result<T> Weights::OfType(std::string_view key, const char* type) const {
+  const auto found = keys_.find(key);
+  if (found == keys_.end()) return Complain("key " + std::string(key) + " is missing");
+  const Scalar* scalar = std::get_if<Scalar>(&found->second);
+  if (scalar == nullptr || !std::holds_alternative<T>(*scalar))
+    return Complain("key " + std::string(key) + " is not " + type);
+  return std::get<T>(*scalar);
+}
+
 Result<std::string> Weights::Text(std::string_view key) const {
   const Result<std::string_view> bytes = Bytes(key);
   if (!bytes) return bytes.error();
@@ -106,12 +116,7 @@ Result<std::string> Weights::Text(std::string_view key) const {
 }
 
 Result<std::string_view> Weights::Bytes(std::string_view key) const {
-  const auto found = keys_.find(key);
-  if (found == keys_.end()) return Complain("key " + std::string(key) + " is missing");
-  const Scalar* scalar = std::get_if<Scalar>(&found->second);
-  if (scalar == nullptr || !std::holds_alternative<std::string_view>(*scalar))
-    return Complain("key " + std::string(key) + " is not a string");
-  return std::get<std::string_view>(*scalar);
+  return OfType<std::string_view>(key, "a string");
 }
 
 Result<std::vector<std::string>> Weights::Texts(std::string_view key) const {
@@ -150,14 +155,7 @@ Result<std::vector<bool>> Weights::Booleans(std::string_view key) const {
   return Complain("key " + std::string(key) + " is not an array of booleans");
 }
 
-Result<bool> Weights::Boolean(std::string_view key) const {
-  const auto found = keys_.find(key);
-  if (found == keys_.end()) return Complain("key " + std::string(key) + " is missing");
-  const Scalar* scalar = std::get_if<Scalar>(&found->second);
-  if (scalar == nullptr || !std::holds_alternative<bool>(*scalar))
-    return Complain("key " + std::string(key) + " is not a boolean");
-  return std::get<bool>(*scalar);
-}
+Result<bool> Weights::Boolean(std::string_view key) const { return OfType<bool>(key, "a boolean"); }
 
 Result<Tensor> Weights::Get(std::string_view name, std::span<const size_t> shape) const {
   const auto found = tensors_.find(name);

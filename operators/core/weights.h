@@ -94,6 +94,8 @@ class Weights {
   Weights(std::span<const std::byte> bytes, std::string name)
       : bytes_(bytes), name_(std::move(name)) {}
   Result<void> Read();
+  template <typename T>
+  Result<T> OfType(std::string_view key, const char* type) const;
   Error NotFinite(std::string_view name, size_t element) const;
   Result<std::vector<float>> Values(std::string_view name, std::span<const size_t> shape) const;
   uint64_t Fingerprint() const;

@@ -53,9 +53,12 @@ class Rill : public ::testing::Test {
   }
 
   Outcome Run(const std::string& arguments) const {
-    const std::string command = std::string(RILL_BINARY_DIR "/bin/rill ") + arguments + " >" +
-                                Path("out") + " 2>" + Path("err");
-    const int status = std::system(command.c_str());
+    return Shell(RILL_BINARY_DIR "/bin/rill " + arguments);
+  }
+  // What a shell makes of a whole command.
+  Outcome Shell(const std::string& command) const {
+    const int status =
+        std::system(("{ " + command + "\n} >" + Path("out") + " 2>" + Path("err")).c_str());
     return {WEXITSTATUS(status), Slurp(folder_ / "out"), Slurp(folder_ / "err")};
   }
   Outcome Forecast(const std::string& arguments) const {
